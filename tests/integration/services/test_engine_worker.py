@@ -122,7 +122,7 @@ def test_two_chats_of_one_model_are_answered_at_once_and_stopping_one_does_not_t
     async def main() -> None:
         engine = Several(worker_command("engine"))
         async with running_app(lambda: engine) as app:
-            await app.preferences.change({"sampling.temperature": 0.0, "sampling.max_tokens": 60})
+            await app.preferences.change({"sampling.temperature": 0.0, "sampling.max_tokens": 240})
             await app.models.open_file(endless)
             questions = [await app.send(text) for text in ("Go", "And what about this?", "The third")]
             chats = [question.conversation_id for question in questions]
@@ -134,7 +134,7 @@ def test_two_chats_of_one_model_are_answered_at_once_and_stopping_one_does_not_t
             await app.chat.idle()
             answers = [await last(app, chat) for chat in chats]
             assert [answer.status for answer in answers] == [Status.DONE] * 3
-            assert all(answer.stats is not None and answer.stats.completion_tokens == 60 for answer in answers)
+            assert all(answer.stats is not None and answer.stats.completion_tokens == 240 for answer in answers)
             assert all(answer.parts == app.shown(chat) for answer, chat in zip(answers, chats, strict=True))
             await app.preferences.set("sampling.max_tokens", 3000)
             app.seen.clear()
