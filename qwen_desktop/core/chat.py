@@ -113,7 +113,12 @@ class Conversation(Struct, frozen=True):
 
     ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here, where
     it is None the one that is chosen for the app. ``thinking_budget`` is how many tokens a thought may have here, None
-    as the settings say, ``NO_BUDGET`` for as many as it likes.
+    as the settings say, ``NO_BUDGET`` for as many as it likes; ``sampling`` how tokens are chosen here, where it says
+    anything, and ``context`` how many tokens the model is to remember.
+
+    ``folder_id`` is the folder that it lies in, "" for none; ``tags`` are in alphabetical order, each once. One that is
+    ``archived`` is not in the list, but found. ``assistant_id`` is the assistant that it was begun with, "" for none:
+    what it asks for was copied into the conversation then, and may have been changed here since.
     """
 
     id: str
@@ -127,6 +132,20 @@ class Conversation(Struct, frozen=True):
     pinned: bool = False
     model: ModelRef | None = None
     thinking_budget: int | None = None
+    folder_id: str = ""
+    tags: tuple[str, ...] = ()
+    archived: bool = False
+    assistant_id: str = ""
+    sampling: Sampling | None = None
+    context: int | None = None
+
+
+class Folder(Struct, frozen=True):
+    """A folder of conversations, in the folder ``parent_id`` or, for "", beside all others."""
+
+    id: str
+    name: str
+    parent_id: str = ""
 
 
 class Versions(Struct, frozen=True):

@@ -59,13 +59,19 @@ class AudioPart(Struct, frozen=True, tag="audio"):
 
 
 class FilePart(Struct, frozen=True, tag="file"):
-    """A document, by the hash of its blob, with the text taken from it."""
+    """A document, by the hash of its blob, with the text taken from it: what the model reads.
+
+    ``size`` counts bytes, ``pages`` what has some (0 else). ``whole``: the text is all that could be read; else
+    parts of it were chosen.
+    """
 
     sha256: str
     media_type: str
     name: str
     size: int = 0
     text: str = ""
+    pages: int = 0
+    whole: bool = True
 
 
 class ToolCallPart(Struct, frozen=True, tag="tool_call"):

@@ -102,7 +102,29 @@ def _branches_and_drafts(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_conversations_and_messages, _models_blobs_and_search, _branches_and_drafts)
+def _folders_and_assistants(connection: sqlite3.Connection) -> None:
+    """Version 4. Folders, tags (a JSON list), the archive; assistants and prompt templates (each one JSON) and what a
+    conversation takes from its assistant: how tokens are chosen (JSON) and how many the model is to remember."""
+    for statement in (
+        "ALTER TABLE conversations ADD COLUMN folder_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversations ADD COLUMN tags TEXT NOT NULL DEFAULT '[]'",
+        "ALTER TABLE conversations ADD COLUMN archived INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE conversations ADD COLUMN assistant_id TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversations ADD COLUMN sampling TEXT",
+        "ALTER TABLE conversations ADD COLUMN context INTEGER",
+        "CREATE TABLE folders (id TEXT PRIMARY KEY, name TEXT NOT NULL, parent_id TEXT NOT NULL DEFAULT '')",
+        "CREATE TABLE assistants (id TEXT PRIMARY KEY, assistant TEXT NOT NULL)",
+        "CREATE TABLE prompt_templates (id TEXT PRIMARY KEY, template TEXT NOT NULL)",
+    ):
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _conversations_and_messages,
+    _models_blobs_and_search,
+    _branches_and_drafts,
+    _folders_and_assistants,
+)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
-from qwen_desktop.core.engine import FinishReason, Stats, ThinkingMode
+from qwen_desktop.core.engine import FinishReason, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.packed import from_json, to_json
@@ -28,7 +28,8 @@ parts_of = _parts.decode
 #: The code of a message's problem that cannot be read.
 UNREADABLE = "message.unreadable"
 CONVERSATION_COLUMNS = (
-    "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model, thinking_budget"
+    "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model, thinking_budget, folder_id, "
+    "tags, archived, assistant_id, sampling, context"
 )
 MESSAGE_COLUMNS = (
     "m.id, m.conversation_id, m.parent_id, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, "
@@ -61,7 +62,8 @@ def _clean(value: Any) -> Any:
 
 def conversation(row: tuple[Any, ...]) -> Conversation:
     """A row of ``CONVERSATION_COLUMNS``."""
-    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model, budget = row
+    identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model, budget = row[:11]
+    folder, tags, archived, assistant, sampling, context = row[11:]
     return Conversation(
         id=identity,
         title=title,
@@ -74,6 +76,12 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         pinned=bool(pinned),
         model=None if model is None else model_ref(model),
         thinking_budget=budget if isinstance(budget, int) else None,
+        folder_id=folder,
+        tags=_readable(tags, tuple[str, ...]) or (),
+        archived=bool(archived),
+        assistant_id=assistant,
+        sampling=_readable(sampling, Sampling),
+        context=context if isinstance(context, int) else None,
     )
 
 
@@ -91,6 +99,12 @@ def conversation_values(entry: Conversation) -> tuple[Any, ...]:
         entry.pinned,
         model_column(entry.model),
         entry.thinking_budget,
+        entry.folder_id,
+        encode(entry.tags),
+        entry.archived,
+        entry.assistant_id,
+        encode_optional(entry.sampling),
+        entry.context,
     )
 
 
@@ -147,8 +161,13 @@ def message(row: tuple[Any, ...]) -> Message:
 
 def stats(column: str) -> Stats | None:
     """An answer's figures as stored; None where they are damaged."""
+    return _readable(column, Stats)
+
+
+def _readable(column: str | None, kind: type[T]) -> T | None:
+    """A column's value; None where it is damaged."""
     try:
-        return _optional(column, Stats)
+        return _optional(column, kind)
     except (ValueError, msgspec.MsgspecError):
         return None
 
