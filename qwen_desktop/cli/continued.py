@@ -49,14 +49,19 @@ _running = Failure(
 async def find(history: History, wanted: str) -> Conversation:
     """The one conversation that ``wanted`` means: its id or the beginning of it, or ``last`` for the one that changed
     last. Raises ``UserFacing`` where there is none, more than one, or an answer is being written in it."""
-    found = sorted(await history.list(), key=lambda entry: entry.updated, reverse=True)
-    if not found:
-        raise _none()
-    chosen = found[0] if wanted == LAST else _named(found, wanted)
+    chosen = await choose(history, wanted)
     (leaf,) = await history.tail(chosen.id, 1) or (None,)
     if leaf is not None and leaf.status is Status.STREAMING:
         await _settle(history, leaf)
     return chosen
+
+
+async def choose(history: History, wanted: str) -> Conversation:
+    """As ``find``, also while an answer is being written there."""
+    found = sorted(await history.list(), key=lambda entry: entry.updated, reverse=True)
+    if not found:
+        raise _none()
+    return found[0] if wanted == LAST else _named(found, wanted)
 
 
 def _named(found: Sequence[Conversation], wanted: str) -> Conversation:

@@ -166,9 +166,9 @@ class History:
         return len(interrupted)
 
     async def prepare_search(self) -> None:
-        """Behind the window: write the search texts of messages that a version without them has stored, in slices with
-        time for others between them."""
-        while await self._db.call(search.note_older):  # noqa: ASYNC110 - what is waited for is the others
+        """Behind the window: have all be found that is stored, and forgotten what has gone, in slices with time for
+        others between them."""
+        while await self._db.call(search.catch_up):  # noqa: ASYNC110 - what is waited for is the others
             await asyncio.sleep(BREATH_S)
 
     # Messages ----------------------------------------------------------------------------------------------------

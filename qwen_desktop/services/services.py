@@ -19,6 +19,7 @@ from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.awake import Awake
+from qwen_desktop.services.backup import RESTORED, Backups
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
@@ -33,6 +34,7 @@ from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.search import Search
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
@@ -99,7 +101,9 @@ class Services:
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
+        self.search = Search(self.database, self.bus)
         self.blobs = Blobs(self.database, paths.blobs)
+        self.backups = Backups(self.database, paths)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -118,7 +122,9 @@ class Services:
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     async def open(self) -> None:
-        """Open the history, repair what a killed run left, and tell what is wrong with it."""
+        """Open the history, after a restore that waits for this; repair what a killed run left, and tell what is wrong
+        with it."""
+        await self._finish_restore()
         await self.database.open()
         await self.history.recover()
         await self.drafts.load()
@@ -157,6 +163,14 @@ class Services:
             except Exception as error:  # what follows must be closed all the same
                 log.error("shutdown.failed step=%s kind=%s", name, type(error).__name__)
         self.awake.close()
+
+    async def _finish_restore(self) -> None:
+        try:
+            if self.database.path is not None and await self.backups.pending() and await self.backups.finish_pending():
+                self.bus.publish(Notified(RESTORED))
+        except AppError as error:
+            log.warning("backup.not_restored code=%s", error.problem.what.code)
+            self.bus.publish(Notified(error.problem.what, hint=error.problem.hint))
 
     async def _restore(self) -> None:
         """Behind the window: the machine, the catalogue, what is installed, downloads that were under way, and what the

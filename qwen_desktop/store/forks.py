@@ -12,6 +12,9 @@ from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.store import branches, conversations, messages, rows, search
 from qwen_desktop.store.connection import transaction
 
+#: So many messages of a fork come into the index of the search at once: some hundred milliseconds.
+INDEXED = 500
+
 
 def fork(
     connection: sqlite3.Connection, message_id: str, new: Conversation, current: Mapping[str, Message]
@@ -53,23 +56,9 @@ def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str,
     connection.execute(
         "INSERT INTO message_blobs SELECT w.copy, b.sha256 FROM way w JOIN message_blobs b ON b.message_id = w.id"
     )
-    connection.execute(
-        """INSERT INTO search_texts SELECT n.seq, t.text FROM way w JOIN search_texts t ON t.seq = w.seq
-        JOIN messages n ON n.id = w.copy"""
-    )
     copies: dict[str, str] = dict(connection.execute("SELECT id, copy FROM way"))
-    unread = rows.fetch_messages(
-        connection,
-        f"""SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.conversation_id = ?
-        AND m.seq NOT IN (SELECT seq FROM search_texts)""",  # noqa: S608 - constants
-        conversation_id,
-    )
     fresh = {copies[entry.id]: entry for entry in current.values() if entry.id in copies}
-    for entry in unread:  # still being written, or from before there were search texts
-        if entry.status is Status.STREAMING:
-            fresh.setdefault(entry.id, entry)
-        else:
-            search.note(connection, entry)
+    _copy_texts(connection, conversation_id, fresh)
     for copy, entry in fresh.items():
         writing = entry.status is Status.STREAMING
         ended = structs.replace(
@@ -82,3 +71,22 @@ def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str,
         messages.write(connection, ended)
     connection.execute("DELETE FROM way")
     return copies[message_id]
+
+
+def _copy_texts(connection: sqlite3.Connection, conversation_id: str, fresh: dict[str, Message]) -> None:
+    """What a search knows of the messages is copied; of a long way the older ones come into the index later."""
+    way = connection.execute(
+        "SELECT w.seq, n.seq, w.copy FROM way w JOIN messages n ON n.id = w.copy ORDER BY w.seq DESC"
+    )
+    for number, (seq, copy, identity) in enumerate(way.fetchall()):
+        if not search.copy(connection, seq, copy, conversation_id, index=number < INDEXED):
+            # still being written, or from before there were search texts
+            (entry,) = rows.fetch_messages(
+                connection,
+                f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.seq = ?",  # noqa: S608 - constants
+                copy,
+            )
+            if entry.status is Status.STREAMING:
+                fresh.setdefault(identity, entry)
+            else:
+                search.note(connection, entry, index=number < INDEXED)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from qwen_desktop.store import search
 from qwen_desktop.store.connection import transaction
 from qwen_desktop.store.failures import newer
 
@@ -124,6 +125,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _models_blobs_and_search,
     _branches_and_drafts,
     _folders_and_assistants,
+    search.make_tables,
 )
 
 

@@ -121,7 +121,7 @@ def test_damage_met_while_running_is_looked_for_at_the_next_start(tmp_path: Path
     async def fill() -> None:
         db = Database(path)
         await db.open()
-        for number in range(400):
+        for number in range(1000):
             await add(db, entry(number, "x" * 200))
         await db.aclose()
 
@@ -143,8 +143,8 @@ def test_damage_met_while_running_is_looked_for_at_the_next_start(tmp_path: Path
     asyncio.run(fill())
     size = path.stat().st_size
     with path.open("r+b") as file:  # the schema stays readable, the rows do not
-        file.seek(10 * 4096)
-        file.write(b"\xa5" * (size - 10 * 4096))
+        file.seek(60 * 4096)
+        file.write(b"\xa5" * (size - 60 * 4096))
     asyncio.run(meet())
     asyncio.run(again())
     assert (tmp_path / "history.broken-1.sqlite3").stat().st_size == size

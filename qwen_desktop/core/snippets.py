@@ -1,0 +1,66 @@
+"""The few words of a text around what was searched for, on one line."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from msgspec import Struct
+
+from qwen_desktop.core.queries import Query, spans
+from qwen_desktop.core.words import Folded, own_count
+
+#: How long a snippet is, in characters; where most of them are as wide as two, it is half as long.
+LENGTH = 180
+#: So much of it stands before what was found, and so near to each other words are best shown together.
+BEFORE, NEAR = 40, 120
+#: A cut is moved by so many characters at most, so that it falls between words.
+_CUT = 20
+#: A text is looked through in pieces of so many characters, and so many places in one are compared.
+_PIECE, _OVERLAP, _PLACES = 8_000, 200, 60
+
+
+class Snippet(Struct, frozen=True):
+    """``marks`` are ranges in ``text``; ``place`` is where in the whole text the first word stands, -1 for none."""
+
+    text: str
+    marks: tuple[tuple[int, int], ...] = ()
+    place: int = -1
+
+
+def snippet(query: Query, text: str) -> Snippet:
+    """The best place of a text: where most of the words stand near each other, the first of those. Its beginning, and
+    no marks, where none is found."""
+    for start in range(0, len(text) if query.wanted else 0, _PIECE):
+        folded = Folded(text[start : start + _PIECE + _OVERLAP])
+        found = sorted(
+            (begin, number)
+            for number, term in enumerate(query.wanted)
+            for begin, _ in islice(spans(term, folded), _PLACES)
+        )
+        if found:
+            place = start + _best(found)
+            line = _line(text, max(0, place - BEFORE))
+            return Snippet(line, query.ranges(line), place)
+    return Snippet(_line(text, 0))
+
+
+def _best(found: list[tuple[int, int]]) -> int:
+    best, most = found[0][0], 0
+    for index, (begin, _) in enumerate(found):
+        near = len({number for other, number in found[index : index + _PLACES] if other < begin + NEAR})
+        if near > most:
+            best, most = begin, near
+    return best
+
+
+def _line(text: str, start: int) -> str:
+    raw = text[start : start + LENGTH]
+    length = LENGTH if 2 * own_count(raw) < len(raw) else LENGTH // 2
+    end = start + length
+    if start > 0:
+        start += next((n + 1 for n, c in enumerate(text[start : start + _CUT]) if c.isspace()), 0)
+    if end < len(text):
+        end -= next((n for n, c in enumerate(reversed(text[end - _CUT : end + 1])) if c.isspace()), 0)
+    words = " ".join(text[start:end].split())
+    before, behind = text[max(0, start - _CUT) : start].strip(), text[end : end + _CUT].strip()
+    return f"{'…' if before else ''}{words}{'…' if behind else ''}"
