@@ -167,7 +167,7 @@ class ListDrag(QObject):
             (self._open.start if over else self._open.stop)()
         if home != self.home:
             self.home = home
-        view.viewport().update()
+            view.viewport().update()
 
     def _can_go(self, home: str) -> bool:
         """Whether anything would change."""
@@ -181,8 +181,10 @@ class ListDrag(QObject):
 
     def _step(self) -> None:
         bar = self._view.verticalScrollBar()
-        up = self._place.y() < _EDGE
-        bar.setValue(bar.value() + (-_SPEED if up else _SPEED))
+        up, before = self._place.y() < _EDGE, bar.value()
+        bar.setValue(before + (-_SPEED if up else _SPEED))
+        if bar.value() == before:
+            self._scroll.stop()
         self._look()
 
     def _open_folder(self) -> None:

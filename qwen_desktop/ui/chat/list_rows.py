@@ -31,6 +31,8 @@ class ListRows(RowDelegate):
         self._model = model
         self.chosen = ""
         self.within: frozenset[str] = frozenset()
+        #: Several rows are selected: then the one on show is tinted only where it is one of them.
+        self.many = False
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         size = super().sizeHint(option, index)
@@ -56,7 +58,7 @@ class ListRows(RowDelegate):
     def _paint(self, painter: QPainter, option: QStyleOptionViewItem, row: Row) -> None:
         rect, state, flag = QRectF(option.rect), option.state, QStyle.StateFlag
         shown = row.kind is Kind.CHAT and row.id == self.chosen
-        selected = shown or bool(state & flag.State_Selected)
+        selected = bool(state & flag.State_Selected) or (shown and not self.many)
         focus = bool(state & flag.State_HasFocus) and self._view.hasFocus()
         hover = bool(state & flag.State_MouseOver) and row.kind is not Kind.NOTE
         draw_ground(painter, self._theme, rect, selected=selected, hover=hover, focus=focus)

@@ -62,6 +62,7 @@ class ChatsView(QTreeView):
         self._press: QPoint | None = None
         self._late = False
         self.verticalScrollBar().valueChanged.connect(self._near_end)
+        self.selectionModel().selectionChanged.connect(self._selected)
         model.modelReset.connect(self._open_all)
         model.rowsInserted.connect(self._open)
 
@@ -77,6 +78,10 @@ class ChatsView(QTreeView):
         chats = {row.id for row in rows if row.kind is Kind.CHAT}
         folders = tuple(row.id for row in rows if row.kind is Kind.FOLDER and row.id != ARCHIVE)
         return Picked(tuple(each for each in self.tree.ids() if each in chats) if chats else (), folders)
+
+    def _selected(self) -> None:
+        self.rows.many = len(self.selectionModel().selectedIndexes()) > 1
+        self.viewport().update()
 
     def _near_end(self, value: int) -> None:
         if value > self.verticalScrollBar().maximum() - 2 * self.viewport().height():

@@ -146,7 +146,9 @@ class MoveDialog(Dialog):
             path = self._folders.path(folder_id)
             if folder_id not in self._barred and all(word in path.casefold() for word in words):
                 depth = 0 if words else len(self._folders.way(folder_id)) - 1
-                name = path if words else self._folders.all[folder_id].name
+                name = self._folders.all[folder_id].name
+                if words and (above := self._folders.path(self._folders.up(folder_id))):
+                    name = f"{name} · {above}"
                 rows.append(("folder", name, depth, path, folder_id))
         if words and self._only_chats:
             new = texts.fill(self.tr("New folder “{name}”"), name=" ".join(text.split()))

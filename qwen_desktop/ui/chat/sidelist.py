@@ -216,6 +216,8 @@ class SideList(QWidget):
             self._actions[name].setEnabled(bool(meant.folders))
         for name in ("folder.chat", "folder.inside", "folder.rename"):
             self._actions[name].setEnabled(len(meant.folders) == 1)
+        alone = len(meant.chats) + len(meant.folders) == 1
+        self._actions["chat.rename"].setEnabled(alone)  # its key renames a folder, too
         chats = [chat for each in meant.chats if (chat := self.model.conversation(each)) is not None]
         count = len(chats)
         pinned, archived = all(chat.pinned for chat in chats) and count, all(chat.archived for chat in chats) and count
