@@ -16,6 +16,7 @@ from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, Te
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.backup import Backups
+from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
@@ -56,6 +57,7 @@ class App:
         self.history = History(db, self.bus)
         self.search = Search(db, self.bus)
         self.backups = Backups(db, paths)
+        self.arranging = Arranging(db, self.bus, self.history)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)

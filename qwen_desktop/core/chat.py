@@ -116,9 +116,10 @@ class Conversation(Struct, frozen=True):
     as the settings say, ``NO_BUDGET`` for as many as it likes; ``sampling`` how tokens are chosen here, where it says
     anything, and ``context`` how many tokens the model is to remember.
 
-    ``folder_id`` is the folder that it lies in, "" for none; ``tags`` are in alphabetical order, each once. One that is
-    ``archived`` is not in the list, but found. ``assistant_id`` is the assistant that it was begun with, "" for none:
-    what it asks for was copied into the conversation then, and may have been changed here since.
+    ``folder_id`` is the folder that it lies in, "" for none, as one that is not there any more; ``tags`` are in
+    alphabetical order, each once. One that is ``archived`` is not in the list, but found. ``assistant_id`` is the
+    assistant that it was begun with, "" for none: what it asks for was copied into the conversation then, and may have
+    been changed here since.
     """
 
     id: str

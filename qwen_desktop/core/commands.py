@@ -16,9 +16,9 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 class Command(Struct, frozen=True):
     """One command. ``menu`` is the menu that lists it: "app" (the menu button of the rail and, on macOS, the menu
-    bar), "chat" (the ... menu of a conversation), "model" (the model selector), "message" (the row under an answer)
-    or "" for a key only. ``also`` are further keys, for keyboards where the first is awkward; ``mac`` are all keys on
-    macOS where the others belong to the system."""
+    bar), "chat" (the ... menu of a conversation), "folder" (the menu of a folder in the list), "model" (the model
+    selector), "message" (the row under an answer) or "" for a key only. ``also`` are further keys, for keyboards where
+    the first is awkward; ``mac`` are all keys on macOS where the others belong to the system."""
 
     id: str
     title: Source
@@ -39,6 +39,10 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.new", QT_TRANSLATE_NOOP("commands", "New chat"), "Ctrl+N", "app"),
     Command("chat.find", QT_TRANSLATE_NOOP("commands", "Find a chat"), "Ctrl+K", "app"),
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
+    Command("chat.pin", QT_TRANSLATE_NOOP("commands", "Pin or unpin chat"), "Ctrl+D", "chat"),
+    Command("chat.move", QT_TRANSLATE_NOOP("commands", "Move to folder…"), "Ctrl+Shift+O", "chat"),
+    Command("chat.tags", QT_TRANSLATE_NOOP("commands", "Tags…"), "Ctrl+Shift+G", "chat"),
+    Command("chat.archive", QT_TRANSLATE_NOOP("commands", "Archive chat"), "Ctrl+Shift+A", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
     Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat"),
@@ -47,6 +51,12 @@ COMMANDS: tuple[Command, ...] = (
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
     Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",
             also=("Ctrl+Shift+Tab",), mac=("Meta+Shift+Tab", "Ctrl+PgUp")),
+    Command("folder.new", QT_TRANSLATE_NOOP("commands", "New folder"), "", "app"),
+    Command("folder.chat", QT_TRANSLATE_NOOP("commands", "New chat in this folder"), "", "folder"),
+    Command("folder.inside", QT_TRANSLATE_NOOP("commands", "New folder in this folder"), "", "folder"),
+    Command("folder.rename", QT_TRANSLATE_NOOP("commands", "Rename folder"), "", "folder"),
+    Command("folder.move", QT_TRANSLATE_NOOP("commands", "Move folder…"), "", "folder"),
+    Command("folder.delete", QT_TRANSLATE_NOOP("commands", "Delete folder…"), "", "folder"),
     Command("answer.copy", QT_TRANSLATE_NOOP("commands", "Copy answer"), "Ctrl+Shift+C", "message"),
     Command("answer.regenerate", QT_TRANSLATE_NOOP("commands", "Regenerate answer"), "Ctrl+R", "message"),
     Command("answer.continue", QT_TRANSLATE_NOOP("commands", "Continue answer"), "Ctrl+J", "message"),
@@ -113,6 +123,10 @@ WIDGET_KEYS: tuple[Command, ...] = (
     Command("transcript.ends", QT_TRANSLATE_NOOP("commands", "Go to the first or last message"), "Home", also=("End",)),
     Command("transcript.copy", QT_TRANSLATE_NOOP("commands", "Copy the selection"), "Ctrl+C"),
     Command("transcript.select_all", QT_TRANSLATE_NOOP("commands", "Select the whole chat"), "Ctrl+A"),
+    Command("list.select", QT_TRANSLATE_NOOP("commands", "Select several chats in the list"), "Shift+Down",
+            also=("Shift+Up",)),
+    Command("list.select_all", QT_TRANSLATE_NOOP("commands", "Select all chats of the list"), "Ctrl+A"),
+    Command("list.fold", QT_TRANSLATE_NOOP("commands", "Open or close the folder"), "Right", also=("Left",)),
     # The key that a Mac's keyboard calls Delete is Backspace.
     Command("list.delete", QT_TRANSLATE_NOOP("commands", "Delete the chosen chat"), "Delete",
             mac=("Backspace", "Delete")),

@@ -1,4 +1,4 @@
-"""What a user did to a conversation's tree, and how it is taken back."""
+"""What a user did to conversations, their trees and folders, and how it is taken back."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ class ChangeKind(StrEnum):
     DELETE = "delete"
     SWITCH = "switch"
     FORK = "fork"
+    PLACE = "place"
+    TAG = "tag"
+    FOLDER = "folder"
+    REMOVE = "remove"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change of the conversation ``conversation_id``. ``message_id`` is the message that is there now because of it
-    (the new version, the answer that goes on, the branch that is on show), "" where it took one away.
+    (the new version, the answer that goes on, the branch that is on show), "" where it took one away. Where several
+    conversations or folders were changed at once it names none, and ``count`` says how many they are.
 
     ``undo`` brings back what there was; an answer that runs because of the change has ended when it returns. It raises
     ``AppError``, and does nothing when it was called before.
@@ -38,10 +43,16 @@ class Change:
     conversation_id: str
     message_id: str
     undo: Callable[[], Awaitable[None]]
+    count: int = 1
 
 
 def change(
-    kind: ChangeKind, conversation_id: str, message_id: str, undo: Callable[[], Coroutine[Any, Any, None]]
+    kind: ChangeKind,
+    conversation_id: str,
+    message_id: str,
+    undo: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    count: int = 1,
 ) -> Change:
     """A change whose ``undo`` is carried out once; where that fails, nothing has changed and it can be tried again."""
     lock = asyncio.Lock()
@@ -54,7 +65,7 @@ def change(
                 await undo()
                 undone = True
 
-    return Change(kind, conversation_id, message_id, lambda: to_its_end(once(), f"undo.{kind}"))
+    return Change(kind, conversation_id, message_id, lambda: to_its_end(once(), f"undo.{kind}"), count)
 
 
 async def to_its_end(work: Coroutine[Any, Any, T], name: str) -> T:

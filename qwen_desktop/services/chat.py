@@ -83,12 +83,14 @@ class Chat(Answers):
         grammar: Grammar | None = None,
         thinking_budget: int | None = None,
         message_id: str = "",
+        folder_id: str = "",
     ) -> Message:
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
-        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one, and stands
+        in the folder ``folder_id``.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
         published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
         answer must look like.
@@ -108,6 +110,7 @@ class Chat(Answers):
                 conversation_id=conversation_id,
                 model=model,
                 thinking_budget=thinking_budget,
+                folder_id=folder_id,
             )
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")

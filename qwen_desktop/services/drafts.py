@@ -109,6 +109,10 @@ class Drafts:
         """The conversations in which something waits in line."""
         return frozenset(name for name, unsent in self._unsent.items() if unsent.queue)
 
+    def unsent(self) -> frozenset[str]:
+        """The conversations in which something is written, or waits in line, and is not sent."""
+        return frozenset(name for name, unsent in self._unsent.items() if name and (unsent.draft or unsent.queue))
+
     # Saving -----------------------------------------------------------------------------------------------------------
 
     async def save(self, *, durable: bool = False) -> bool:

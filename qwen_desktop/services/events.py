@@ -15,7 +15,7 @@ from weakref import WeakMethod
 
 from msgspec import Struct
 
-from qwen_desktop.core.chat import Conversation, Message
+from qwen_desktop.core.chat import Conversation, Folder, Message
 from qwen_desktop.core.engine import Event, LiveFigures, ModelInfo, PromptProgress
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.hardware import Machine
@@ -30,7 +30,7 @@ E = TypeVar("E", bound=Struct)
 
 
 class ConversationChanged(Struct, frozen=True):
-    """A conversation was added or its title, time or branch changed."""
+    """A conversation was added or its title, time, branch, folder or tags changed."""
 
     conversation: Conversation
 
@@ -39,6 +39,12 @@ class ConversationRemoved(Struct, frozen=True):
     """A conversation left the list (it can still be brought back)."""
 
     conversation_id: str
+
+
+class FoldersChanged(Struct, frozen=True):
+    """Folders were added, renamed, moved or deleted: these are all that there are now."""
+
+    folders: tuple[Folder, ...]
 
 
 class BranchChanged(Struct, frozen=True):

@@ -95,6 +95,7 @@ class History:
         conversation_id: str = "",
         model: ModelRef | None = None,
         thinking_budget: int | None = None,
+        folder_id: str = "",
     ) -> Conversation:
         """A conversation that is not stored yet (``add`` stores it with its first message)."""
         now = self._clock()
@@ -109,6 +110,7 @@ class History:
             system_prompt=clean(system_prompt),
             model=model,
             thinking_budget=thinking_budget,
+            folder_id=folder_id,
         )
 
     async def rename(self, conversation_id: str, title: str) -> None:
@@ -142,8 +144,7 @@ class History:
     async def delete(self, conversation_id: str) -> None:
         """Take it out of the list; ``undo_delete`` brings it back until the app starts again. An answer that runs
         in it is stopped first."""
-        for stop in tuple(self._before_delete):
-            await stop(conversation_id)
+        await self.stop_in(conversation_id)
         if await self._db.call(conversations.delete, conversation_id, self._clock()):
             self._bus.publish(ConversationRemoved(conversation_id))
 
@@ -154,6 +155,11 @@ class History:
     def before_delete(self, stop: Callable[[str], Awaitable[None]]) -> None:
         """Have ``stop(conversation_id)`` awaited before a conversation is deleted."""
         self._before_delete.append(stop)
+
+    async def stop_in(self, conversation_id: str) -> None:
+        """Stop what runs in a conversation that is about to be deleted."""
+        for stop in tuple(self._before_delete):
+            await stop(conversation_id)
 
     async def recover(self) -> int:
         """At the window's start: mark answers that a killed app left unfinished as interrupted and return how many
@@ -261,8 +267,7 @@ class History:
         changed, leaf = found
         self._switched(changed)
         if await self._db.call(branches.answering, message_id):
-            for stop in tuple(self._before_delete):
-                await stop(changed.id)
+            await self.stop_in(changed.id)
 
         async def undo() -> None:
             self._switched(await self._db.call(branches.restore, message_id, leaf))
@@ -284,6 +289,7 @@ class History:
             updated=now,
             leaf_id=None,
             pinned=False,
+            archived=False,
         )
         current = {identity: message() for identity, message in self._held.items()}
         made = await self._db.call(forks.fork, message_id, fork, current)

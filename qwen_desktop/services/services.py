@@ -18,6 +18,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.backup import RESTORED, Backups
 from qwen_desktop.services.catalogue import Catalogue
@@ -102,6 +103,7 @@ class Services:
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
         self.search = Search(self.database, self.bus)
+        self.arranging = Arranging(self.database, self.bus, self.history)
         self.blobs = Blobs(self.database, paths.blobs)
         self.backups = Backups(self.database, paths)
         self.library.on_move(self.engines.moved)

@@ -77,7 +77,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         model=None if model is None else model_ref(model),
         thinking_budget=budget if isinstance(budget, int) else None,
         folder_id=folder,
-        tags=_readable(tags, tuple[str, ...]) or (),
+        tags=tags_of(tags),
         archived=bool(archived),
         assistant_id=assistant,
         sampling=_readable(sampling, Sampling),
@@ -157,6 +157,11 @@ def message(row: tuple[Any, ...]) -> Message:
                 Text("message.unreadable.hint", QT_TRANSLATE_NOOP("errors", "The other messages are not affected.")),
             ),
         )
+
+
+def tags_of(column: str) -> tuple[str, ...]:
+    """A conversation's tags as stored; none where they are damaged."""
+    return _readable(column, tuple[str, ...]) or ()
 
 
 def stats(column: str) -> Stats | None:

@@ -28,4 +28,4 @@ def first_page(*, chats: Collection[Conversation], last: str, model: bool) -> Fi
         return FirstPage(CHAT if model else WELCOME)
     if any(chat.id == last for chat in chats):
         return FirstPage(CHAT, last)
-    return FirstPage(CHAT, max(chats, key=lambda chat: chat.updated).id)
+    return FirstPage(CHAT, max(chats, key=lambda chat: (not chat.archived, chat.updated)).id)

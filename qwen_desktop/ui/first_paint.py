@@ -53,6 +53,13 @@ class FirstPaintWindow(QMainWindow):
         self.state = structs.replace(self.state, conversation=conversation_id)
         return self._state_file.writing(self.state)
 
+    def keep_folders(self, folders: tuple[str, ...]) -> Callable[[], None] | None:
+        """Remember which folders are open; as ``keep_conversation``."""
+        if folders == self.state.folders:
+            return None
+        self.state = structs.replace(self.state, folders=folders)
+        return self._state_file.writing(self.state)
+
     def paintEvent(self, event: QPaintEvent) -> None:
         if self.centralWidget() is not None:
             super().paintEvent(event)

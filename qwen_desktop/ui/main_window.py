@@ -123,6 +123,16 @@ class MainWindow(FirstPaintWindow):
             "chat.find": lambda: self._in_chat().find_chat(),
             "chat.rename": lambda: self._in_chat().rename(),
             "chat.delete": lambda: self._in_chat().delete(),
+            "chat.pin": lambda: self._in_chat().lists.pin(),
+            "chat.move": lambda: self._in_chat().lists.ask_where(),
+            "chat.tags": lambda: self._in_chat().lists.ask_tags(),
+            "chat.archive": lambda: self._in_chat().lists.archive(),
+            "folder.new": lambda: self._in_chat().lists.new_folder(),
+            "folder.chat": lambda: self._in_chat().lists.new_chat(),
+            "folder.inside": lambda: self._in_chat().lists.new_folder(inside=True),
+            "folder.rename": lambda: self._in_chat().rename(),
+            "folder.move": lambda: self._in_chat().lists.ask_where(),
+            "folder.delete": lambda: self._in_chat().delete(),
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
@@ -226,6 +236,14 @@ class MainWindow(FirstPaintWindow):
         if self.notices is not None:
             self.notices.shown(conversation_id)
 
+    def folders_opened(self, folders: frozenset[str]) -> None:
+        """The next start has these folders open."""
+        import asyncio  # noqa: PLC0415 - not before the first paint
+
+        write = self.keep_folders(tuple(sorted(folders)))
+        if write is not None:
+            self.operations.run(asyncio.to_thread(write), owner=self)
+
     def show_chat(self, conversation_id: str) -> None:
         """Show a chat, whatever page is on show."""
         self.show_page(CHAT)
@@ -282,7 +300,7 @@ class MainWindow(FirstPaintWindow):
         from qwen_desktop.ui.first_page import first_page  # noqa: PLC0415
 
         chats = await self._services.history.list()
-        self.chat.sidelist.model.set_all(chats)
+        await self.chat.load(chats, self.state.folders)
         model = bool(chats) or not self._services.models.state.guide or await self._services.library.has_any()
         if self.pages.currentWidget() is not self._skeleton:
             return

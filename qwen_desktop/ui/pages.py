@@ -22,6 +22,7 @@ def _chat(window: MainWindow) -> QWidget:
     page = ChatPage(window.ui)
     page.model_opened.connect(window.use_model)
     page.pane.shown.connect(window.conversation_shown)
+    page.sidelist.model.folded.connect(lambda: window.folders_opened(page.sidelist.model.opened))
     width = window.state.list_width
     page.splitter.setSizes([width, max(400, window.width() - width)])
     window.models.put_into(page.sidelist)

@@ -17,14 +17,15 @@ log = logging.getLogger(__name__)
 
 class WindowState(msgspec.Struct, frozen=True):
     """Qt's own geometry blob (screens and maximising included), the side list's width and the rail's in px, the colours
-    of the grounds by role, for the first paint of the next start, and the id of the conversation that was open last.
-    The blob and the id are empty while there is none."""
+    of the grounds by role, for the first paint of the next start, the id of the conversation that was open last, and
+    those of the folders that are open in the list. The blob and the id are empty while there is none."""
 
     geometry: bytes = b""
     sidelist: int = 272
     rail: int = 68
     grounds: dict[str, str] = {}
     conversation: str = ""
+    folders: tuple[str, ...] = ()
 
     @property
     def list_width(self) -> int:

@@ -22,7 +22,6 @@ from tests.shots.parts import (
     chats,
     composer,
     drag,
-    find_field,
     model_button,
     named,
     on_show,
@@ -120,20 +119,6 @@ async def _list_menu(stage: Stage, opened: str) -> None:
     view = chats(stage)
     today = view.model().index(1, 0)
     right_click(view.viewport(), view.visualRect(view.model().index(0, 0, today)).center())
-
-
-@state("chat-list-find")
-async def find(stage: Stage) -> None:
-    await stage.open(*seeds.several())
-    stage.command("chat.find")
-    QTest.keyClicks(find_field(stage), "meeting 1")
-
-
-@state("chat-list-find-nothing")
-async def find_nothing(stage: Stage) -> None:
-    await stage.open(*seeds.several())
-    stage.command("chat.find")
-    QTest.keyClicks(find_field(stage), "zebra")
 
 
 @state("chat-list-hidden")

@@ -1,68 +1,81 @@
-"""The side list's model: a tree of conversations in groups by day, filtered by title.
+"""The side list's model: pinned conversations, folders that hold others, the days, and the archive, as one tree.
 
-Headings and conversations are nodes of one kind, so that a group may hold groups too. Each change is said as what it
-is (a row inserted, moved or removed, another title), so that whatever a view holds on to stays where it belongs: a
-rename in place, the selection, how far it is scrolled.
+Each change is said as what it is (a row inserted, moved or removed, another title), so that whatever a view holds on to
+stays where it belongs: a rename in place, the selection, how far it is scrolled.
 
-Of thousands of conversations only the newest are rows, until a view comes to their end: a ``QTreeView`` asks for all
-rows again after each change (75 ms for 10,000).
+Of thousands of conversations only the newest are rows, until a view comes to their end or somebody asks for more of a
+folder, and what lies in a closed folder is none: a ``QTreeView`` asks for all rows again after each change (75 ms for
+10,000). So a view has everything open that there is.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import itertools
 import math
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.chat import Conversation, Folder
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat.list_nodes import (
+    ALL,
+    ARCHIVE,
+    CHAT_KEY,
+    FIRST,
+    LOOSE,
+    NUMBERS,
+    PINNED,
+    TAIL_KEY,
+    FolderTree,
+    Key,
+    Kind,
+    Node,
+    Row,
+    Spot,
+    below,
+)
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
-#: With so many rows that come or go at once it is quicker that views begin anew.
-_MANY = 200
 #: So many of the newest are rows at first, and so many more each time that there are too few.
 ROWS = 200
-#: Before and behind the keys of all.
-_FIRST, _ALL = (-math.inf, 0.0), (math.inf, 0.0)
-#: Data roles: the conversation's id ("" for a heading), and whether an answer runs in it.
+#: So many of a long history are taken in one turn of the event loop.
+_SLICE = 400
+#: Data roles: the conversation's id ("" for other rows), and whether an answer runs in it.
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
-_TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
-_SAID = int(Qt.ItemDataRole.AccessibleDescriptionRole)
+#: The order of what stands beside each other at the top; the days have the places between.
+_PINNED_RANK, _FOLDERS_RANK, _ARCHIVE_RANK = 0, 1, 99
+_TEXT, _EDIT, _TIP = (
+    int(role) for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)
+)
+_NAME, _SAID = int(Qt.ItemDataRole.AccessibleTextRole), int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
 _NOWHERE = QModelIndex()
-_FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
-_FLAGS |= Qt.ItemFlag.ItemNeverHasChildren
-_KEY = attrgetter("key")
-_NUMBERS = itertools.count(1)
-
-
-class _Node:
-    """A heading or a conversation. Siblings stand in the order of their keys: the rank of a heading, minus the time
-    of a conversation. Qt knows a node by its number, which is never used again: an index of one that is gone
-    finds nothing."""
-
-    __slots__ = ("children", "conversation", "key", "number", "parent")
-
-    def __init__(self, key: tuple[float, float], conversation: Conversation | None = None) -> None:
-        self.key, self.conversation = key, conversation
-        self.number = next(_NUMBERS)
-        self.parent: _Node | None = None
-        self.children: list[_Node] = []
+_ENABLED = Qt.ItemFlag.ItemIsEnabled
+_CHOSEN = _ENABLED | Qt.ItemFlag.ItemIsSelectable
+_FLAGS = {
+    Kind.CHAT: _CHOSEN | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemNeverHasChildren,
+    Kind.FOLDER: _CHOSEN | Qt.ItemFlag.ItemIsEditable,
+    Kind.MORE: _ENABLED | Qt.ItemFlag.ItemNeverHasChildren,
+}
+_BY_KEY = attrgetter("key")
 
 
 class ConversationTree(QAbstractItemModel):
-    """``renamed`` carries id and new title after inline editing; ``arranged`` follows each change of what is shown or
-    where."""
+    """``renamed`` and ``folder_renamed`` carry id and new name after inline editing; ``folded`` says that another set
+    of folders is ``opened``; ``arranged`` follows each change of what is shown or where."""
 
     renamed = Signal(str, str)
+    folder_renamed = Signal(str, str)
+    folded = Signal()
     arranged = Signal()
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -70,89 +83,175 @@ class ConversationTree(QAbstractItemModel):
         self._clock = clock
         self._all: dict[str, Conversation] = {}
         self._arrived: dict[str, int] = {}
-        #: The keys of all, in order, and whose they are, by the second half.
-        self._order: list[tuple[float, float]] = []
+        #: Whose a place is, by its second half.
         self._whose: dict[float, str] = {}
-        self._filter: list[str] = []
+        self._homes: dict[str, str] = {}
+        #: The places of all, in order, by home; the last one that may be a row; and how many are to be.
+        self._members: dict[str, list[Spot]] = {}
+        self._until: dict[str, Spot] = {}
+        self._room: dict[str, int] = {}
+        self._in_folder: dict[str, set[str]] = {}
         self._running: frozenset[str] = frozenset()
+        self._unsent: frozenset[str] = frozenset()
         self._days: list[tuple[float, str]] = []
-        #: The key of the last conversation that may be a row; those pinned always are.
-        self._until = _ALL
+        self._offered = False
+        #: The folders, those of them that are open, and ``ARCHIVE`` where that is.
+        self.folders = FolderTree()
+        self.opened: frozenset[str] = frozenset()
+        self._gone: set[str] | None = None
         self._clear()
 
     # Content ----------------------------------------------------------------------------------------------------------
 
-    def set_all(self, conversations: Iterable[Conversation]) -> None:
+    def set_all(self, conversations: Iterable[Conversation], folders: Sequence[Folder] | None = None) -> None:
         """Replace the content."""
-        self._all = {c.id: c for c in conversations}
-        self._arrived = {conversation_id: next(_NUMBERS) for conversation_id in self._all}
-        self._whose = {number: conversation_id for conversation_id, number in self._arrived.items()}
-        self._order = sorted(map(self._key, self._all.values()))
-        self._until = self._end()
+        if folders is not None:
+            self.folders = FolderTree(folders)
+        self._all, self._arrived, self._whose, self._homes = {}, {}, {}, {}
+        self._members, self._until, self._room, self._in_folder = {}, {}, {}, {}
+        for conversation in conversations:
+            self._take(conversation)
+        for spots in self._members.values():
+            spots.sort()
         self._rebuild()
+
+    async def load(self, conversations: Sequence[Conversation], folders: Sequence[Folder]) -> None:
+        """As ``set_all``, the first ones at once and thousands more in turns. Of what is put or removed meanwhile that
+        counts."""
+        self.set_all(conversations[:_SLICE], folders)
+        gone: set[str] = set()
+        self._gone = gone
+        for first in range(_SLICE, len(conversations), _SLICE):
+            await asyncio.sleep(0)
+            if self._gone is not gone:
+                return  # all anew
+            slice_ = [c for c in conversations[first : first + _SLICE] if c.id not in self._all and c.id not in gone]
+            homes = {home for conversation in slice_ if (home := self._take(conversation)) != PINNED}
+            for home in homes:
+                self._members[home].sort()
+                if self._until.get(home) == ALL:
+                    self._until[home] = self._end(home, self._room.get(home, ROWS))
+            self._arrange([c.id for c in slice_ if self._is_wanted(c)], homes)
+        self._gone = None
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
         self.regroup()
-        self._forget(conversation.id)
-        self._all[conversation.id] = conversation
-        self._whose[self._arrived.setdefault(conversation.id, next(_NUMBERS))] = conversation.id
-        insort(self._order, self._key(conversation))
-        self._arrange((conversation.id,))
+        before = self._forget(conversation.id)
+        home = self._take(conversation, sorted_=True)
+        self._arrange((conversation.id,), {before or home, home})
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
-        if self._forget(conversation_id):
-            del self._all[conversation_id], self._whose[self._arrived.pop(conversation_id)]
-            self._arrange((conversation_id,))
-            if len(self._shown) < ROWS / 2:
-                self.show_more()
+        if self._gone is not None:
+            self._gone.add(conversation_id)
+        before = self._forget(conversation_id)
+        if before is not None:
+            del self._whose[self._arrived.pop(conversation_id)]
+            self._arrange((conversation_id,), {before})
 
-    def _forget(self, conversation_id: str) -> bool:
-        """Take its key out of the order; False for one that is not there."""
-        known = self._all.get(conversation_id)
-        if known is not None:
-            del self._order[bisect_left(self._order, self._key(known))]
-        return known is not None
+    def set_folders(self, folders: Sequence[Folder]) -> None:
+        """These are all folders now."""
+        before, after = self.folders, FolderTree(folders)
+        self.folders = after
+        came, went = after.all.keys() - before.all.keys(), before.all.keys() - after.all.keys()
+        other = {key for key in after.all if key in came or self._differs(before, key)}
+        homes = {before.up(key) for key in other | went} | {after.up(key) for key in other} | other
+        if other:  # above before below: what a folder is moved into stands where it belongs already
+            for folder_id in after.under(""):
+                if folder_id in other:
+                    self._place_folder(folder_id)
+        loose = [key for folder in came | went for key in self._in_folder.get(folder, ())]
+        for conversation_id in loose:
+            homes.add(self._forget(conversation_id, drop=False) or LOOSE)
+            homes.add(self._take(self._all[conversation_id], sorted_=True))
+        self._arrange(loose, (), tell=False)
+        for folder_id in went:
+            self._members.pop(folder_id, None)
+            node = self._folder_nodes.get(folder_id)
+            if node is not None and node.parent is not None:
+                self._remove(node.parent, node)
+        if went & self.opened:
+            self.opened -= went
+            self.folded.emit()
+        self._arrange((), homes - went)
 
-    def set_filter(self, words: str) -> None:
-        """Keep only titles that contain every one of ``words``."""
-        wanted = words.casefold().split()
-        if wanted == self._filter:
+    def _differs(self, before: FolderTree, folder_id: str) -> bool:
+        return (
+            before.up(folder_id) != self.folders.up(folder_id)
+            or before.all[folder_id].name != self.folders.all[folder_id].name
+        )
+
+    def set_open(self, folder_id: str, opened: bool) -> None:
+        """Open or close a folder, or the archive."""
+        if opened is (folder_id in self.opened) or not (folder_id == ARCHIVE or folder_id in self.folders):
             return
-        self._filter = wanted
-        self._until = self._end()
-        rows = {conversation.id for conversation in self._wanted()}
-        self._change([*self._shown.keys() - rows, *rows - self._shown.keys()])
+        self.opened = self.opened | {folder_id} if opened else self.opened - {folder_id}
+        node = self._folder_nodes.get(folder_id)
+        if node is not None and opened:
+            self._until.pop(folder_id, None)
+            made = self._made(node)
+            if made:
+                self.beginInsertRows(self._index(node), 0, len(made) - 1)
+                for child in made:
+                    self._enter(node, len(node.children), child)
+                self.endInsertRows()
+        elif node is not None and node.children:
+            self.beginRemoveRows(self._index(node), 0, len(node.children) - 1)
+            for child in node.children:
+                self._leave(child)
+            node.children = []
+            self.endRemoveRows()
+        self._say_changed(node)
+        self.folded.emit()
+        self.arranged.emit()
 
-    def show_more(self) -> bool:
-        """Let more of them be rows; False when all are."""
-        if self._until == _ALL:
+    def show_more(self, home: str = LOOSE) -> bool:
+        """Let more of a folder, or of those without one, be rows; False when all are."""
+        before = self._until.get(home, ALL)
+        if before == ALL:
             return False
-        before, self._until = self._until, self._end(self._until)
-        self._arrange([conversation.id for conversation in self._between(before, self._until)])
+        self._room[home] = bisect_right(self._members[home], before) + ROWS
+        self._until[home] = self._end(home, self._room[home])
+        self._arrange(list(self._between(home, before, self._until[home])), {home})
         return True
 
-    def reveal(self, conversation_id: str) -> None:
-        """Let this one be a row, if it has the words that are looked for."""
-        conversation = self._all.get(conversation_id)
-        if conversation is not None and self._has_words(conversation) and not self._is_wanted(conversation):
-            before, self._until = self._until, self._key(conversation)
-            self._change([conversation.id for conversation in self._between(before, self._until)])
+    def reveal(self, conversation_id: str, *, archive: bool = False) -> None:
+        """Let this one be a row, with the folders open in which it lies; the archive only where that is asked for."""
+        conversation, home = self._all.get(conversation_id), self._homes.get(conversation_id)
+        if conversation is None or home is None or (home == ARCHIVE and not archive):
+            return
+        if home == ARCHIVE:
+            self.set_open(ARCHIVE, True)
+        for folder_id in reversed(self.folders.way(home)):
+            self.set_open(folder_id, True)
+        self.let_be_row(conversation_id)
 
-    def _change(self, ids: list[str]) -> None:
-        if len(ids) > _MANY:
-            self._rebuild()
-        else:
-            self._arrange(ids)
+    def let_be_row(self, conversation_id: str) -> None:
+        """Let this one be a row where what it lies in is open."""
+        home = self._homes.get(conversation_id, PINNED)
+        before, spot = self._until.get(home, ALL), self._spot(conversation_id)
+        if home != PINNED and spot > before:
+            self._until[home] = spot
+            self._room[home] = bisect_right(self._members[home], spot)
+            self._arrange(list(self._between(home, before, spot)), {home})
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
         changed, self._running = self._running ^ ids, ids
-        for conversation_id in changed:
-            index = self.index_of(conversation_id)
-            if index.isValid():
-                self.dataChanged.emit(index, index, [RUNNING_ROLE])
+        self._say(changed, [RUNNING_ROLE])
+
+    def set_unsent(self, ids: frozenset[str]) -> None:
+        """Mark the conversations in which something was written and not sent."""
+        changed, self._unsent = self._unsent ^ ids, ids
+        self._say(changed, [])
+
+    def offer_pinned(self, offered: bool) -> None:
+        """Have a heading for pinned conversations though there may be none: something is dragged."""
+        self._offered = offered
+        group = self._group(_PINNED_RANK, create=offered)
+        if group is not None:
+            self._drop_empty(group)
 
     def regroup(self) -> None:
         """Move what belongs to another day by now, where a new one has begun."""
@@ -160,7 +259,10 @@ class ConversationTree(QAbstractItemModel):
         if days != self._days:
             self._days = days
             groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
-            self._arrange([c.id for rank, c in groups if c is not None and self._rank(c) != rank])
+            loose = [
+                c.id for rank, c in groups if c is not None and self._homes[c.id] == LOOSE and self._rank(c) != rank
+            ]
+            self._arrange(loose, set())
 
     # Questions --------------------------------------------------------------------------------------------------------
 
@@ -171,17 +273,82 @@ class ConversationTree(QAbstractItemModel):
         """The conversation as last heard of."""
         return self._all.get(conversation_id)
 
+    def home(self, conversation_id: str) -> str:
+        """Where it is at home."""
+        return self._homes.get(conversation_id, LOOSE)
+
     def ids(self) -> list[str]:
         """The shown conversations from top to bottom."""
-        return [node.conversation.id for node in _below(self._root) if node.conversation is not None]
+        return [node.conversation.id for node in below(self._root) if node.conversation is not None]
 
     def index_of(self, conversation_id: str) -> QModelIndex:
         """Where it is shown; invalid when it is not."""
         return self._index(self._shown.get(conversation_id))
 
+    def folder_index(self, folder_id: str) -> QModelIndex:
+        """Where a folder, or ``ARCHIVE``, is shown; invalid when it is not."""
+        return self._index(self._folder_nodes.get(folder_id))
+
+    def count(self, folder_id: str) -> int:
+        """How many conversations there are in a folder, however deep, or in ``ARCHIVE``."""
+        if folder_id == ARCHIVE:
+            return len(self._members.get(ARCHIVE, ()))
+        return sum(len(self._members.get(each, ())) for each in self.folders.under(folder_id))
+
     def is_heading(self, index: Index) -> bool:
         """Whether this row is a heading."""
-        return self._node(index).conversation is None
+        return self._node(index).kind is Kind.HEADING
+
+    def row(self, index: Index) -> Row:
+        """What this row shows."""
+        node = self._node(index)
+        conversation = node.conversation
+        if conversation is not None:
+            title = conversation.title or self.tr("New chat")
+            running, unsent = conversation.id in self._running, conversation.id in self._unsent
+            return Row(node.kind, conversation.id, title, node.depth, False, 0, running, unsent, conversation.tags)
+        if node.kind is Kind.FOLDER:
+            title = (
+                self.tr("Archived")
+                if node.id == ARCHIVE
+                else self.folders.all[node.id].name
+                if node.id in self.folders
+                else ""
+            )
+            return Row(node.kind, node.id, title, node.depth, node.id in self.opened, self.count(node.id))
+        if node.kind is Kind.MORE:
+            left = self._left(node.id)
+            return Row(node.kind, node.id, self.tr("Show %n more", "", min(left, ROWS)), node.depth, chats=left)
+        if node.kind is Kind.NOTE:
+            return Row(node.kind, node.id, self.tr("Nothing in here"), node.depth)
+        if node is self._root:
+            return Row(node.kind)
+        rank = node.key[0]
+        titles = {_PINNED_RANK: self.tr("Pinned"), _FOLDERS_RANK: self.tr("Folders")}
+        return Row(node.kind, "", titles[rank] if rank in titles else self._days[rank - _FOLDERS_RANK - 1][1])
+
+    def section(self, index: Index) -> str:
+        """The home that is meant by a place in the list; invalid is what is below all rows."""
+        node: Node | None = self._node(index)
+        while node is not None and node.kind is not Kind.FOLDER:
+            if node.kind is Kind.HEADING and node is not self._root:
+                return PINNED if node.key[0] == _PINNED_RANK else LOOSE
+            node = node.parent
+        return node.id if node is not None else LOOSE
+
+    def extent(self, home: str) -> tuple[QModelIndex, QModelIndex]:
+        """The first and the last row of what stands there; invalid where there is none."""
+        if home in (PINNED, LOOSE):
+            groups = [g for g in self._root.children if (g.key[0] == _PINNED_RANK) is (home == PINNED)]
+            nodes = [g for g in groups if g.key[0] not in (_FOLDERS_RANK, _ARCHIVE_RANK)]
+        else:
+            nodes = [node] if (node := self._folder_nodes.get(home)) is not None else []
+        if not nodes:
+            return QModelIndex(), QModelIndex()
+        last = nodes[-1]
+        while last.children:
+            last = last.children[-1]
+        return self._index(nodes[0]), self._index(last)
 
     # Qt's model -------------------------------------------------------------------------------------------------------
 
@@ -202,173 +369,393 @@ class ConversationTree(QAbstractItemModel):
 
     def data(self, index: Index, role: int = _TEXT) -> Any:
         node = self._node(index)
-        conversation = node.conversation
-        facts: dict[int, Any] = {}
-        if conversation is not None:
-            title = conversation.title or self.tr("New chat")
-            facts = {_TEXT: title, _EDIT: title, _SAID: self.tr("Chat"), ID_ROLE: conversation.id}
-            facts[RUNNING_ROLE] = conversation.id in self._running
-        elif node is not self._root:
-            facts = {_TEXT: self._days[int(node.key[0])][1], _SAID: self.tr("Heading"), ID_ROLE: ""}
-        return facts.get(role)
+        if node is self._root:
+            return None
+        if role == ID_ROLE:
+            return node.conversation.id if node.conversation is not None else ""
+        said: dict[int, Callable[[Row], Any]] = {
+            _TEXT: lambda row: row.title,
+            _EDIT: lambda row: row.title,
+            _TIP: self._tip,
+            _NAME: self._spoken,
+            _SAID: lambda row: self._sorts().get(row.kind),
+            RUNNING_ROLE: lambda row: row.running,
+        }
+        return said[int(role)](self.row(index)) if int(role) in said else None
+
+    def _sorts(self) -> dict[Kind, str]:
+        return {Kind.CHAT: self.tr("Chat"), Kind.HEADING: self.tr("Heading"), Kind.FOLDER: self.tr("Folder")}
 
     def headerData(self, _section: int, _way: Qt.Orientation, role: int = _TEXT) -> Any:
         """What a screen reader says where there would be a header."""
         return self.tr("Chats") if role == _TEXT else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
-        return Qt.ItemFlag.NoItemFlags if self.is_heading(index) else _FLAGS
+        node = self._node(index)
+        flags = _FLAGS.get(node.kind, Qt.ItemFlag.NoItemFlags)
+        return flags & ~Qt.ItemFlag.ItemIsEditable if node.id == ARCHIVE else flags
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
-        conversation = self._node(index).conversation
-        title = str(value).strip()
-        if role != _EDIT or conversation is None or title in ("", conversation.title):
+        row, name = self.row(index), str(value).strip()
+        if role != _EDIT or row.kind not in (Kind.CHAT, Kind.FOLDER) or row.id == ARCHIVE:
             return False
-        self.renamed.emit(conversation.id, title)
-        return True
+        if row.kind is Kind.CHAT and name not in ("", self._all[row.id].title):
+            self.renamed.emit(row.id, name)
+            return True
+        if row.kind is Kind.FOLDER and name not in ("", row.title):
+            self.folder_renamed.emit(row.id, name)
+            return True
+        return False
+
+    def _spoken(self, row: Row) -> str:
+        """What a screen reader says."""
+        if row.kind is Kind.FOLDER:
+            said = (
+                self.tr("{name}, folder, %n chat(s), open", "", row.chats)
+                if row.open
+                else self.tr("{name}, folder, %n chat(s), closed", "", row.chats)
+            )
+            return texts.fill(said, name=row.title)
+        if row.kind is Kind.CHAT and (hints := self._hints(row)):
+            return ", ".join((row.title, *hints))
+        return row.title
+
+    def _tip(self, row: Row) -> str:
+        if row.kind is not Kind.CHAT:
+            return ""
+        return texts.tip("\n".join((row.title, *self._hints(row))))
+
+    def _hints(self, row: Row) -> list[str]:
+        found = []
+        if row.tags:
+            found.append(texts.fill(self.tr("Tags: {tags}"), tags=", ".join(row.tags)))
+        folder = self._all[row.id].folder_id
+        if folder in self.folders and self._homes[row.id] != folder:
+            found.append(texts.fill(self.tr("In the folder {name}"), name=self.folders.path(folder)))
+        if row.unsent:
+            found.append(self.tr("Something is written and not sent"))
+        return found
 
     # Nodes ------------------------------------------------------------------------------------------------------------
 
-    def _node(self, index: Index) -> _Node:
+    def _node(self, index: Index) -> Node:
         return self._nodes.get(index.internalId(), self._root)  # an invalid index has the number 0
 
-    def _index(self, node: _Node | None) -> QModelIndex:
+    def _index(self, node: Node | None) -> QModelIndex:
         if node is None or node.parent is None:
             return QModelIndex()
         return self.createIndex(_place(node.parent, node.key), 0, node.number)
 
-    def _insert(self, parent: _Node, node: _Node) -> None:
+    def _insert(self, parent: Node, node: Node) -> None:
         row = _place(parent, node.key)
         self.beginInsertRows(self._index(parent), row, row)
         self._enter(parent, row, node)
         self.endInsertRows()
 
-    def _enter(self, parent: _Node, row: int, node: _Node) -> None:
+    def _enter(self, parent: Node, row: int, node: Node) -> None:
+        """Take a node in, with what it holds."""
         parent.children.insert(row, node)
         node.parent = parent
-        self._nodes[node.number] = node
-        if node.conversation is not None:
-            self._shown[node.conversation.id] = node
+        for each in (node, *below(node)):
+            self._nodes[each.number] = each
+            if each.conversation is not None:
+                self._shown[each.conversation.id] = each
+            elif each.kind is Kind.FOLDER:
+                self._folder_nodes[each.id] = each
 
-    def _remove(self, parent: _Node, node: _Node) -> None:
+    def _leave(self, node: Node) -> None:
+        """Forget a node, with what it holds."""
+        for each in (node, *below(node)):
+            del self._nodes[each.number]
+            if each.conversation is not None:
+                del self._shown[each.conversation.id]
+            elif each.kind is Kind.FOLDER:
+                del self._folder_nodes[each.id]
+
+    def _remove(self, parent: Node, node: Node) -> None:
         """Take a row out, and the heading that nothing is left under."""
         row = _place(parent, node.key)
         self.beginRemoveRows(self._index(parent), row, row)
-        del parent.children[row], self._nodes[node.number]
-        if node.conversation is not None:
-            del self._shown[node.conversation.id]
+        self._leave(node)
+        del parent.children[row]
         self.endRemoveRows()
         self._drop_empty(parent)
 
-    def _move(self, parent: _Node, node: _Node, target: _Node, key: tuple[float, float]) -> None:
+    def _move(self, parent: Node, node: Node, target: Node, key: Key) -> None:
         """Put a row to where ``key`` stands in ``target``."""
         first, row = _place(parent, node.key), _place(target, key)
-        node.key = key
         if target is parent and row in (first, first + 1):
+            node.key = key
             return
         self.beginMoveRows(self._index(parent), first, first, self._index(target), row)
+        node.key = key
         del parent.children[first]
         target.children.insert(row - (target is parent and row > first), node)
         node.parent = target
         self.endMoveRows()
         self._drop_empty(parent)
 
-    def _drop_empty(self, group: _Node) -> None:
-        if group.parent is not None and not group.children:
+    def _drop_empty(self, group: Node) -> None:
+        kept = group.kind is Kind.FOLDER or (self._offered and group.key[0] == _PINNED_RANK)
+        if group.parent is not None and not group.children and not kept:
             self._remove(group.parent, group)
+
+    def _say(self, conversation_ids: Iterable[str], roles: list[int]) -> None:
+        for conversation_id in conversation_ids:
+            index = self.index_of(conversation_id)
+            if index.isValid():
+                self.dataChanged.emit(index, index, roles)
+
+    def _say_changed(self, node: Node | None) -> None:
+        index = self._index(node)
+        if index.isValid():
+            self.dataChanged.emit(index, index)
+
+    # Who there is -----------------------------------------------------------------------------------------------------
+
+    def _home(self, conversation: Conversation) -> str:
+        if conversation.archived:
+            return ARCHIVE
+        if conversation.pinned:
+            return PINNED
+        return conversation.folder_id if conversation.folder_id in self.folders else LOOSE
+
+    def _take(self, conversation: Conversation, *, sorted_: bool = False) -> str:
+        """Note a conversation, in its place where that is ``sorted_``; its home."""
+        identity = conversation.id
+        self._all[identity] = conversation
+        if identity not in self._arrived:
+            self._arrived[identity] = number = next(NUMBERS)
+            self._whose[number] = identity
+        self._homes[identity] = home = self._home(conversation)
+        spots = self._members.setdefault(home, [])
+        (insort(spots, self._spot(identity)) if sorted_ else spots.append(self._spot(identity)))
+        if conversation.folder_id:
+            self._in_folder.setdefault(conversation.folder_id, set()).add(identity)
+        return home
+
+    def _forget(self, conversation_id: str, *, drop: bool = True) -> str | None:
+        """Take it out of its home, which is returned; None for one that is not there."""
+        known = self._all.get(conversation_id)
+        if known is None:
+            return None
+        home = self._homes.pop(conversation_id)
+        spots = self._members[home]
+        del spots[bisect_left(spots, self._spot(conversation_id))]
+        if known.folder_id and drop:
+            self._in_folder[known.folder_id].discard(conversation_id)
+        if drop:
+            del self._all[conversation_id]
+        return home
+
+    def _spot(self, conversation_id: str) -> Spot:
+        """The newest first, of those of one moment the one that was heard of first."""
+        known = self._all.get(conversation_id)
+        return FIRST if known is None else (-known.updated, self._arrived[conversation_id])
+
+    def _end(self, home: str, count: int) -> Spot:
+        """The last place when so many are shown."""
+        spots = self._members.get(home, ())
+        return spots[count - 1] if len(spots) > count else ALL
+
+    def _between(self, home: str, after: Spot, until: Spot) -> Iterator[str]:
+        """Those of a home that come after a place and not after the other."""
+        spots = self._members.get(home, [])
+        for spot in itertools.islice(spots, bisect_right(spots, after), bisect_right(spots, until)):
+            yield self._whose[spot[1]]
+
+    def _limit(self, home: str) -> Spot:
+        """The last place that may be a row."""
+        if home == PINNED:
+            return ALL
+        if home not in self._until:
+            self._until[home] = self._end(home, self._room.setdefault(home, ROWS))
+        return self._until[home]
+
+    def _left(self, home: str) -> int:
+        """How many of a home are no rows."""
+        spots = self._members.get(home, [])
+        return len(spots) - bisect_right(spots, self._limit(home))
+
+    def _is_wanted(self, conversation: Conversation) -> bool:
+        return self._spot(conversation.id) <= self._limit(self._homes[conversation.id])
 
     # What is shown, and where -----------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._root = _Node((0, 0))
-        self._nodes: dict[int, _Node] = {}
-        self._shown: dict[str, _Node] = {}
+        self._root = Node(Kind.HEADING, (0, 0, 0))
+        self._nodes: dict[int, Node] = {}
+        self._shown: dict[str, Node] = {}
+        self._folder_nodes: dict[str, Node] = {}
         self._days = self._today()
 
     def _rebuild(self) -> None:
         """Show all anew: views begin anew, too."""
+        self._gone = None
         self.beginResetModel()
         self._clear()
-        for conversation in sorted(self._wanted(), key=self._key):
-            group = self._group(conversation, lambda node: self._enter(self._root, _place(self._root, node.key), node))
-            self._enter(group, len(group.children), _Node(self._key(conversation), conversation))
+        groups: dict[int, list[Node]] = {}
+        for home in (PINNED, LOOSE):
+            for conversation_id in self._between(home, FIRST, self._limit(home)):
+                rank = self._rank(self._all[conversation_id])
+                groups.setdefault(rank, []).append(self._made_chat(conversation_id))
+        if tops := self._made_folders(""):
+            groups[_FOLDERS_RANK] = tops
+        if self._offered:
+            groups.setdefault(_PINNED_RANK, [])
+        for rank in sorted(groups):
+            group = Node(Kind.HEADING, (rank, 0, 0))
+            for node in groups[rank]:
+                group.children.append(node)
+                node.parent = group
+            self._enter(self._root, len(self._root.children), group)
+        if self._members.get(ARCHIVE):
+            self._enter(self._root, len(self._root.children), self._made_folder(ARCHIVE))
         self.endResetModel()
         self.arranged.emit()
 
-    def _arrange(self, ids: Iterable[str]) -> None:
-        """Show these as they are now, where they belong now, or not at all."""
+    def _made_chat(self, conversation_id: str) -> Node:
+        return Node(Kind.CHAT, (CHAT_KEY, *self._spot(conversation_id)), "", self._all[conversation_id])
+
+    def _made_folder(self, folder_id: str) -> Node:
+        key: Key = (_ARCHIVE_RANK, 0, 0) if folder_id == ARCHIVE else self.folders.key(folder_id)
+        node = Node(Kind.FOLDER, key, folder_id)
+        if folder_id in self.opened:
+            node.children = self._made(node)
+            for child in node.children:
+                child.parent = node
+        return node
+
+    def _made_folders(self, folder_id: str) -> list[Node]:
+        return [self._made_folder(each) for each in self.folders.inside.get(folder_id, ())]
+
+    def _made(self, node: Node) -> list[Node]:
+        """All that stands in an open folder."""
+        inside = [] if node.id == ARCHIVE else self._made_folders(node.id)
+        found = [*inside, *map(self._made_chat, self._between(node.id, FIRST, self._limit(node.id)))]
+        tail = self._tail(node.id, empty=not found)
+        return found if tail is None else [*found, Node(tail, (TAIL_KEY, 0, 0), node.id)]
+
+    def _tail(self, home: str, *, empty: bool) -> Kind | None:
+        """What stands under all others in an open folder."""
+        if self._left(home):
+            return Kind.MORE
+        return Kind.NOTE if empty else None
+
+    def _settle(self, home: str) -> None:
+        """After changes: what a folder says of itself, its last row, and that there are neither too many rows nor too
+        few."""
+        self._trim(home)
+        if home in (PINNED, LOOSE):
+            return
+        for above in self.folders.way(home) if home != ARCHIVE else (ARCHIVE,):
+            self._say_changed(self._folder_nodes.get(above))
+        node = self._folder_nodes.get(home)
+        if home == ARCHIVE:
+            if node is None and self._members.get(ARCHIVE):
+                self._insert(self._root, self._made_folder(ARCHIVE))
+                return
+            if node is not None and not self._members.get(ARCHIVE):
+                self._remove(self._root, node)
+                return
+        if node is None or home not in self.opened:
+            return
+        last = node.children[-1] if node.children else None
+        old = last if last is not None and last.kind in (Kind.MORE, Kind.NOTE) else None
+        wanted = self._tail(home, empty=len(node.children) == (old is not None))
+        if old is not None and old.kind is wanted:
+            self._say_changed(old)
+            return
+        if old is not None:
+            self._remove(node, old)
+        if wanted is not None:
+            self._insert(node, Node(wanted, (TAIL_KEY, 0, 0), home))
+
+    def _trim(self, home: str) -> None:
+        if home == PINNED:
+            return
+        limit, spots = self._limit(home), self._members.get(home, [])
+        rows, room = bisect_right(spots, limit), self._room[home]
+        if rows > room + ROWS:  # many have come: the oldest of those that are rows are none any more
+            self._until[home] = self._end(home, room)
+            for conversation_id in list(self._between(home, self._until[home], limit)):
+                node = self._shown.get(conversation_id)
+                if node is not None and node.parent is not None:
+                    self._remove(node.parent, node)
+        elif home == LOOSE and rows < ROWS / 2:
+            self.show_more()
+
+    def _arrange(self, ids: Iterable[str], homes: Collection[str], *, tell: bool = True) -> None:
+        """Show these as they are now, where they belong now, or not at all; ``homes`` are where any came or went."""
         for conversation_id in ids:
             node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
-            if conversation is None or not self._is_wanted(conversation):
+            group = (
+                self._parent_of(conversation) if conversation is not None and self._is_wanted(conversation) else None
+            )
+            if group is None or conversation is None:
                 if node is not None and node.parent is not None:
                     self._remove(node.parent, node)
                 continue
-            group = self._group(conversation, lambda node: self._insert(self._root, node))
             if node is None or node.parent is None:
-                self._insert(group, _Node(self._key(conversation), conversation))
+                self._insert(group, self._made_chat(conversation_id))
                 continue
             node.conversation = conversation
-            self._move(node.parent, node, group, self._key(conversation))
-            index = self._index(node)
-            self.dataChanged.emit(index, index)
-        self.arranged.emit()
+            self._move(node.parent, node, group, (CHAT_KEY, *self._spot(conversation_id)))
+            self._say_changed(node)
+        for home in homes:
+            self._settle(home)
+        if tell:
+            self.arranged.emit()
 
-    def _between(self, after: tuple[float, float], until: tuple[float, float]) -> Iterator[Conversation]:
-        """Those with the words, without those pinned, whose keys come after one and not after the other."""
-        for key in itertools.islice(self._order, bisect_right(self._order, after), bisect_right(self._order, until)):
-            conversation = self._all[self._whose[key[1]]]
-            if not conversation.pinned and self._has_words(conversation):
-                yield conversation
+    def _parent_of(self, conversation: Conversation) -> Node | None:
+        """What it stands under, a new heading where there is none yet; None while that is closed."""
+        home = self._homes[conversation.id]
+        if home in (PINNED, LOOSE):
+            return self._group(self._rank(conversation))
+        return self._folder_nodes.get(home) if home in self.opened else None
 
-    def _end(self, after: tuple[float, float] = _FIRST) -> tuple[float, float]:
-        """The key of the last row when so many more are shown that come after that key."""
-        more = list(itertools.islice(self._between(after, _ALL), ROWS + 1))
-        return self._key(more[-2]) if len(more) > ROWS else _ALL
-
-    def _wanted(self) -> list[Conversation]:
-        pinned = [c for c in self._all.values() if c.pinned and self._has_words(c)]
-        return [*pinned, *self._between(_FIRST, self._until)]
-
-    def _is_wanted(self, conversation: Conversation) -> bool:
-        shown = conversation.pinned or self._key(conversation) <= self._until
-        return shown and self._has_words(conversation)
-
-    def _has_words(self, conversation: Conversation) -> bool:
-        title = conversation.title.casefold() if self._filter else ""
-        return all([word in title for word in self._filter])  # noqa: C419 - a list is quicker, and all are asked
-
-    def _key(self, conversation: Conversation) -> tuple[float, float]:
-        """The newest first, of those of one moment the one that was heard of first."""
-        return -conversation.updated, self._arrived[conversation.id]
+    def _place_folder(self, folder_id: str) -> None:
+        """Show a folder where it belongs now, or not at all."""
+        if folder_id not in self._folder_nodes:
+            for each in self.folders.under(folder_id):  # what moves into it comes with it
+                inner = self._folder_nodes.get(each)
+                if inner is not None and inner.parent is not None:
+                    self._remove(inner.parent, inner)
+        up, node = self.folders.up(folder_id), self._folder_nodes.get(folder_id)
+        parent = self._group(_FOLDERS_RANK) if not up else self._folder_nodes.get(up) if up in self.opened else None
+        if node is None or node.parent is None:
+            if parent is not None:
+                self._insert(parent, self._made_folder(folder_id))
+        elif parent is None:
+            self._remove(node.parent, node)
+        else:
+            self._move(node.parent, node, parent, self.folders.key(folder_id))
+            self._say_changed(node)
 
     def _rank(self, conversation: Conversation) -> int:
-        """Which group it belongs to."""
-        return 0 if conversation.pinned else bisect_left(self._days, (-conversation.updated,))
+        """Which of those without a folder it belongs to."""
+        if self._homes[conversation.id] == PINNED:
+            return _PINNED_RANK
+        return _FOLDERS_RANK + 1 + bisect_left(self._days, (-conversation.updated,), 0, len(self._days) - 1)
 
-    def _group(self, conversation: Conversation, add: Callable[[_Node], None]) -> _Node:
-        """The group that it belongs to, new ones by ``add``."""
-        rank = self._rank(conversation)
+    def _group(self, rank: int, *, create: bool = True) -> Node | None:
+        """The heading with this rank; a new one only with ``create``."""
         for group in self._root.children:
-            if group.key[0] == rank:
+            if group.key[0] == rank and group.kind is Kind.HEADING:
                 return group
-        group = _Node((rank, 0))
-        add(group)
+        if not create:
+            return None
+        group = Node(Kind.HEADING, (rank, 0, 0))
+        self._insert(self._root, group)
         return group
 
     def _today(self) -> list[tuple[float, str]]:
-        """The groups in order, each with minus the time from which a conversation belongs to it."""
+        """The days in order, each with minus the time from which a conversation belongs to it."""
         today = datetime.datetime.fromtimestamp(self._clock()).replace(hour=0, minute=0, second=0, microsecond=0)
         titles = {0: self.tr("Today"), 1: self.tr("Yesterday"), 7: self.tr("Previous 7 days")}
         days = [(-(today - datetime.timedelta(days=ago)).timestamp(), title) for ago, title in titles.items()]
-        return [(-math.inf, self.tr("Pinned")), *days, (math.inf, self.tr("Older"))]
+        return [*days, (math.inf, self.tr("Older"))]
 
 
-def _place(parent: _Node, key: tuple[float, float]) -> int:
-    return bisect_left(parent.children, key, key=_KEY)
-
-
-def _below(node: _Node) -> Iterator[_Node]:
-    """All nodes under this one, from top to bottom."""
-    for child in node.children:
-        yield child
-        yield from _below(child)
+def _place(parent: Node, key: Key) -> int:
+    return bisect_left(parent.children, key, key=_BY_KEY)

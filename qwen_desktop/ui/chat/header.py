@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.ui.actions import Actions
@@ -14,7 +14,9 @@ from qwen_desktop.ui.widgets.select import Menu
 
 
 class ChatHeader(QWidget):
-    """52 px above the transcript."""
+    """52 px above the transcript. ``menu_opened`` says that its menu is about to be open."""
+
+    menu_opened = Signal(object)  # the menu
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,4 +54,5 @@ class ChatHeader(QWidget):
 
     def _open(self) -> None:
         button = self.menu_button
+        self.menu_opened.emit(self._menu)
         self._menu.open_by(button, button.width() - self._menu.sizeHint().width(), button.height() + 4)

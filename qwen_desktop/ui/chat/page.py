@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from qwen_desktop.core.chat import Conversation, Folder
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
+from qwen_desktop.ui.chat.list_commands import ListCommands
+from qwen_desktop.ui.chat.list_nodes import Kind
+from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.list_page import ListPage
@@ -44,12 +49,21 @@ class ChatPage(ListPage):
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
+        bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
+        bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
+        bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        self.lists = ListCommands(ui, self.sidelist, self)
+        self.lists.leaving.connect(self._leave)
+        self.lists.restored.connect(self._restored)
+        self.header.menu_opened.connect(lambda menu: self.sidelist.aim_by(menu, Picked((self.current,))))
         self.sidelist.view.opened.connect(self.open)
-        self.sidelist.view.delete_wanted.connect(self._delete)
+        self.sidelist.view.delete_wanted.connect(self.delete)
         self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
+        self.sidelist.model.folder_renamed.connect(self.lists.rename_folder)
         self.pane.changed.connect(self._show_pane)
         self.pane.shown.connect(self.sidelist.choose)
+        self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
         self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
@@ -80,9 +94,21 @@ class ChatPage(ListPage):
         self._ui.operations.withdraw(_SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
-    def new_chat(self) -> None:
-        """Begin a new chat."""
+    async def load(self, conversations: Sequence[Conversation], opened: Sequence[str]) -> None:
+        """Fill the list, with these folders open: the first chats are there when this returns, thousands of others
+        follow."""
+        model = self.sidelist.model
+        model.opened = frozenset(opened)
+        folders: tuple[Folder, ...] = await self._ui.services.arranging.folders()
+        self._ui.operations.run(model.load(conversations, folders), owner=self, orphaned="cancelled")
+        await asyncio.sleep(0)
+        self._show_unsent()
+
+    def new_chat(self, folder_id: str = "") -> None:
+        """Begin a new chat, in this folder."""
         self.open("")
+        self.pane.new_folder = folder_id
+        self._show_pane()
         self.pane.setFocus()
 
     def find_chat(self) -> None:
@@ -91,13 +117,18 @@ class ChatPage(ListPage):
         self.sidelist.focus_find()
 
     def rename(self) -> None:
-        """Edit the title of the chosen chat in the list."""
+        """Edit the title of the chosen chat, or the name of the folder that has the keyboard, in the list."""
         self.keep_list(True)
-        self.sidelist.rename(self.sidelist.target)
+        picked = self.sidelist.picked
+        if len(picked.folders) == 1 and not picked.chats:
+            self.sidelist.rename_folder(picked.folders[0])
+        elif picked.chats:
+            self.sidelist.rename(self.sidelist.target)
 
     def delete(self) -> None:
-        """Delete the chosen chat, with undo."""
-        self._delete(self.sidelist.target)
+        """Delete the chosen chats, with undo; folders after a question."""
+        if self.sidelist.at.kind is not Kind.CHAT or self.sidelist.picked.folders or self.sidelist.picked.chats:
+            self.lists.delete()
 
     def copy_chat(self, *, thoughts: bool = False) -> None:
         """Copy the whole chat as text, perhaps with what the models thought."""
@@ -123,21 +154,17 @@ class ChatPage(ListPage):
     def _rename(self, conversation_id: str, title: str) -> None:
         self._ui.operations.run(self._ui.services.history.rename(conversation_id, title), owner=self)
 
-    def _delete(self, conversation_id: str) -> None:
-        found = self.sidelist.model.conversation(conversation_id)
-        if found is None:
+    def _leave(self, gone: frozenset[str]) -> None:
+        """These are about to be deleted: where the chat on show is one of them, show the nearest that is not."""
+        if self.current not in gone:
             return
-        title = found.title if len(found.title) <= 40 else found.title[:39] + "…"
-        told = texts.fill(self.tr("“{title}” is deleted."), title=title)
-        history = self._ui.services.history
+        ids = self.sidelist.model.ids()
+        here = ids.index(self.current) if self.current in ids else 0
+        others = (*ids[here + 1 :], *reversed(ids[:here]))
+        self.open(next((chat for chat in others if chat not in gone), ""))
 
-        def undo() -> None:
-            restored = history.undo_delete(conversation_id)
-            self._ui.operations.run(restored, owner=self, on_done=lambda _: self.open(conversation_id), wish=_SHOWN)
-
-        self._ui.operations.run(
-            history.delete(conversation_id), owner=self, on_done=lambda _: self._ui.notify.undoable(told, undo)
-        )
+    def _restored(self, conversation_id: str) -> None:
+        self.open(conversation_id)
 
     def _copy_chat(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
@@ -185,13 +212,22 @@ class ChatPage(ListPage):
         if gone == self.current:
             self.open(beside if beside != gone else "")
 
+    def _folders_changed(self, event: events.FoldersChanged) -> None:
+        self.sidelist.model.set_folders(event.folders)
+
+    def _show_unsent(self, _event: object = None) -> None:
+        self.sidelist.model.set_unsent(self._ui.services.drafts.unsent() - {self.current})
+
     def _run_changed(self, _event: events.RunChanged) -> None:
         self.sidelist.model.set_running(self._ui.services.chat.running())
 
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
-        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
+        title = self.pane.title
+        if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
+            title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
+        self.header.show_chat(title, stored=stored, guide=self.pane.model_state.guide)
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -63,6 +63,8 @@ class ConversationPane(QWidget):
         self._new_thinking = ThinkingMode.AUTO
         self._new_budget: int | None = None
         self._new_model: ModelRef | None = None
+        #: the folder that a new chat will lie in
+        self.new_folder = ""
         self._thinking_wish = f"chat.thinking.{id(self)}"
         self._budget_wish = f"chat.budget.{id(self)}"
         self.transcript = TranscriptView(ui.theme, self)
@@ -188,6 +190,7 @@ class ConversationPane(QWidget):
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None
+        self.new_folder = ""
         opening = self.feed.open(where)
         self.composer.set_draft(self._drafts.of(where))
         self._place = None
@@ -292,6 +295,7 @@ class ConversationPane(QWidget):
                         model=model,
                         thinking_budget=budget,
                         message_id=message_id,
+                        folder_id=folder,
                     )
                 except Exception:
                     self._queue.hold(here)
@@ -301,6 +305,7 @@ class ConversationPane(QWidget):
                     raise
 
         thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
+        folder = "" if where else self.new_folder
         work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
         self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
 

@@ -1,19 +1,19 @@
-"""The list of chats: New chat, Find, the conversations by day, and the promise at the bottom."""
+"""The list of chats: New chat, New folder, Find, the conversations, and the promise at the bottom."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
-from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QStyleOptionViewItem, QTreeView, QWidget
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer, Signal
+from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.commands import command
-from qwen_desktop.ui.actions import Actions, native_keys, pressed
-from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationTree, Index
+from qwen_desktop.core.commands import COMMANDS, command
+from qwen_desktop.ui.actions import Actions, native_keys
+from qwen_desktop.ui.chat.conversations import ConversationTree
+from qwen_desktop.ui.chat.list_nodes import ARCHIVE, Kind, Row
+from qwen_desktop.ui.chat.list_view import ChatsView, Picked
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.buttons import TextButton
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
-from qwen_desktop.ui.widgets.row_delegate import RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Menu
 
@@ -21,113 +21,13 @@ from qwen_desktop.ui.widgets.select import Menu
 _REGROUP_MS = 10 * 60 * 1000
 #: In a list of more chats not each row is asked for its height: headings are then as high as the rows.
 _LONG = 500
-_TOP = QModelIndex()
 
 
-class _Rows(RowDelegate):
-    """Headings, and titles that can be edited in place; a dot marks a chat in which an answer runs."""
-
-    def __init__(self, theme: Theme, view: QTreeView, model: ConversationTree) -> None:
-        super().__init__(theme, view)
-        self._tree = view
-        self._model = model
-
-    def has_dot(self, index: Index) -> bool:
-        return bool(index.data(RUNNING_ROLE))
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        size = super().sizeHint(option, index)
-        if self._model.is_heading(index) and not self._tree.uniformRowHeights():
-            size.setHeight(size.height() - (6 if index.row() == 0 else 7))
-        return size
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        if not self._model.is_heading(index):
-            super().paint(painter, option, index)
-            return
-        painter.save()
-        painter.setFont(self._theme.font("small", weight=600))
-        painter.setPen(self._theme.color("text_faint"))
-        low = QRectF(option.rect).adjusted(10, 0, -10, -4)
-        painter.drawText(low, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, str(index.data()))
-        painter.restore()
-
-    def createEditor(self, parent: QWidget, _option: QStyleOptionViewItem, _index: Index) -> QWidget:
-        field = QLineEdit(parent, maxLength=200)
-        field.setObjectName("rename")
-        field.setAccessibleName(self.tr("New title"))
-        return field
-
-    def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Once: what was typed since stays, whatever happens to the chat meanwhile."""
-        if not (isinstance(editor, QLineEdit) and editor.isModified()):
-            super().setEditorData(editor, index)
-
-
-class _View(QTreeView):
-    """The list itself: Enter and click open, Delete deletes, the menu key opens the menu. All groups are open."""
-
-    opened = Signal(str)
-    delete_wanted = Signal(str)
-    menu_wanted = Signal(str, QPoint)
-
-    def __init__(self, theme: Theme, model: ConversationTree, parent: QWidget) -> None:
-        super().__init__(parent, headerHidden=True, rootIsDecorated=False, indentation=0, itemsExpandable=False)
-        self.setModel(model)
-        self.setItemDelegate(_Rows(theme, self, model))
-        self.setProperty("ownFocus", True)
-        self.setExpandsOnDoubleClick(False)
-        self.setMouseTracking(True)
-        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalScrollBar().valueChanged.connect(lambda value: self._near_end(model, value))
-        model.modelReset.connect(self._open_groups)
-        model.rowsInserted.connect(self._open_groups)
-
-    @property
-    def editing(self) -> bool:
-        """Whether a title is being edited."""
-        return self.state() == QAbstractItemView.State.EditingState
-
-    def _near_end(self, model: ConversationTree, value: int) -> None:
-        if value > self.verticalScrollBar().maximum() - 2 * self.viewport().height():
-            model.show_more()
-
-    def _open_groups(self, parent: Index = _TOP) -> None:
-        if not parent.isValid():
-            for row in range(self.model().rowCount()):
-                self.expand(self.model().index(row, 0))
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        chosen = str(self.currentIndex().data(ID_ROLE) or "")
-        if self.editing or not chosen:
-            super().keyPressEvent(event)
-        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.opened.emit(chosen)
-        elif pressed(event, "list.delete"):
-            self.delete_wanted.emit(chosen)
-        else:
-            super().keyPressEvent(event)
-            now = str(self.currentIndex().data(ID_ROLE) or "")
-            if now and now != chosen:
-                self.opened.emit(now)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(event)
-        index = self.indexAt(event.position().toPoint())
-        if event.button() == Qt.MouseButton.LeftButton and index.data(ID_ROLE):
-            self.opened.emit(str(index.data(ID_ROLE)))
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        place = self.viewport().mapFromGlobal(event.globalPos())
-        index = self.indexAt(place)
-        if not index.isValid():
-            index = self.currentIndex()
-            place = self.visualRect(index).center()
-        if index.data(ID_ROLE):
-            self.menu_wanted.emit(str(index.data(ID_ROLE)), self.viewport().mapToGlobal(place))
-        event.accept()
+#: Commands that mean chats, those of them that are for one, and those that mean folders.
+_ONE_CHAT = ("chat.rename", "chat.copy", "chat.copy_thoughts")
+_CHATS = ("chat.pin", "chat.move", "chat.tags", "chat.archive", "chat.delete")
+_FOLDERS = tuple(entry.id for entry in COMMANDS if entry.menu == "folder")
+_ONE = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
 
 class SideList(QWidget):
@@ -140,6 +40,10 @@ class SideList(QWidget):
         super().__init__(parent)
         self._actions = actions
         self._chosen = ""
+        #: What an open menu means.
+        self._aimed: Picked | None = None
+        #: Where the user is: Qt goes elsewhere when a row goes away.
+        self._at = ""
         self.setObjectName("sidelist")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(200)
@@ -147,61 +51,109 @@ class SideList(QWidget):
         self.new_button = TextButton(theme, actions["chat.new"].text(), self, icon="square-pen", kind="new")
         self.new_button.setToolTip(actions.tooltip("chat.new"))
         self.new_button.clicked.connect(actions["chat.new"].trigger)
+        self.folder_button = IconButton(theme, "folder-plus", actions.tooltip("folder.new"), self, side=36)
+        self.folder_button.setProperty("bordered", True)
+        self.folder_button.clicked.connect(actions["folder.new"].trigger)
         keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
         self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
         self.field.setToolTip(actions.tooltip("chat.find"))
-        self.field.textChanged.connect(self.model.set_filter)
         self.field.left.connect(self._leave_find)
-        self.view = _View(theme, self.model, self)
+        self.view = ChatsView(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Chats"))
         # Not before the click that ended it has found its row.
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
         self.view.menu_wanted.connect(self._open_menu)
+        self.view.touched.connect(self._touched)
         self._nothing = Paragraph(theme, "", self, role="small", color="text_muted")
         self._nothing.setContentsMargins(10, 8, 10, 0)
         self._nothing.hide()
         self.model.arranged.connect(self._arranged)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
-        self._aim("")
+        self._folder_menu = Menu(self)
+        actions.fill(self._folder_menu, "folder")
+        self._aim(None)
         promise = Paragraph(theme, self.tr("Private and offline"), self, role="small", color="text_muted")
         promise.setToolTip(self.tr("Chats stay on this disk. Nothing is sent anywhere."))
         foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
         #: What stands below the chats while there is something to tell.
         self.notes = column(gap=10)
-        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self.notes, foot)
+        top = row((self.new_button, 1), self.folder_button)
+        parts = (top, self.field, self._nothing, (self.view, 1), self.notes, foot)
         column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
 
     @property
+    def picked(self) -> Picked:
+        """What commands mean: what an open menu was opened for; while the keyboard is in the list, what is selected
+        there; else the chat on show."""
+        if self._aimed is not None:
+            return self._aimed
+        if self.view.hasFocus() and (picked := self.view.picked) != Picked():
+            return picked
+        return Picked((self._chosen,)) if self._chosen else Picked()
+
+    @property
     def target(self) -> str:
-        """The chat that rename, delete and copy mean: the context menu's while it is open, else the chosen one."""
-        return self._menu_for or self._chosen
+        """The one chat that commands mean that are for one, "" for none."""
+        return next(iter(self.picked.chats), "")
 
     def choose(self, conversation_id: str) -> None:
-        """Show this one as chosen; "" for none."""
+        """Show this one as chosen; "" for none. The folders open in which it lies."""
         self._chosen = conversation_id
-        self._aim(self._menu_for)
+        self.model.reveal(conversation_id)
+        self._at = conversation_id
+        self.view.rows.chosen = conversation_id
+        self._aim(self._aimed)
         self._mark()
 
+    def _touched(self) -> None:
+        self._at = self.model.row(self.view.currentIndex()).id
+        self._aim(self._aimed)
+
     def _mark(self) -> None:
-        if self.view.editing:
+        """Show what is chosen; where the user is stays, and so does a selection of several."""
+        view = self.view
+        view.rows.within = (
+            frozenset(self.model.folders.way(self.model.home(self._chosen))) if self._chosen else frozenset()
+        )
+        view.viewport().update()
+        if view.editing or view.drag.active:
             return  # another current row would end it
-        self.model.reveal(self._chosen)
-        index = self.model.index_of(self._chosen)
-        selection = self.view.selectionModel()
+        selection = view.selectionModel()
+        if view.picked.many:
+            return
+        index = self.model.index_of(self._at)
+        if not index.isValid():
+            index = self.model.folder_index(self._at)
+        if not index.isValid() and self._at != self._chosen:
+            self._at = self._chosen
+            index = self.model.index_of(self._chosen)
         if not index.isValid():
             selection.clear()
         elif index != selection.currentIndex() or not selection.isSelected(index):
-            selection.setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
-            self.view.scrollTo(index)
+            selection.setCurrentIndex(index, _ONE)
+            view.scrollTo(index)
 
     def rename(self, conversation_id: str) -> None:
         """Edit the title in place."""
-        index = self.model.index_of(conversation_id)
+        self.model.reveal(conversation_id, archive=True)
+        self._edit(conversation_id)
+
+    def rename_folder(self, folder_id: str) -> None:
+        """Edit the name of a folder in place, with those open in which it lies."""
+        for above in reversed(self.model.folders.way(self.model.folders.up(folder_id))):
+            self.model.set_open(above, True)
+        self._edit(folder_id)
+
+    def _edit(self, row_id: str) -> None:
+        index = self.model.index_of(row_id)
+        if not index.isValid():
+            index = self.model.folder_index(row_id)
         if index.isValid():
+            self._at = row_id
             self.view.scrollTo(index)
             self.view.setCurrentIndex(index)
             self.view.edit(index)
@@ -233,20 +185,58 @@ class SideList(QWidget):
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) > _LONG)
         self._mark()
-        none, new = self.tr("No chat has that in its title."), self.tr("Your chats will stand here.")
-        self._nothing.setText(none if len(self.model) else new)
+        self._nothing.setText(self.tr("Your chats will stand here."))
         self._nothing.setVisible(self.model.rowCount() == 0)
 
-    def _open_menu(self, conversation_id: str, place: QPoint) -> None:
-        self._aim(conversation_id)
-        # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
-        self._menu.aboutToHide.connect(
-            lambda: QTimer.singleShot(0, self, lambda: self._aim("")), Qt.ConnectionType.SingleShotConnection
-        )
-        self._menu.open_at(place)
+    def _open_menu(self, place: QPoint) -> None:
+        picked = self.view.picked
+        row = self.model.row(self.view.currentIndex())
+        if picked == Picked() and row.id == ARCHIVE:
+            return
+        self.aim_by(self._folder_menu if not picked.chats else self._menu, picked)
+        (self._menu if picked.chats else self._folder_menu).open_at(place)
 
-    def _aim(self, menu_for: str) -> None:
-        """Commands that mean a chat are there while one is meant: with an open menu that is ``menu_for``."""
-        self._menu_for = menu_for
-        for name in ("chat.rename", "chat.delete", "chat.copy", "chat.copy_thoughts"):
-            self._actions[name].setEnabled(bool(self.target))
+    def aim_by(self, menu: Menu, picked: Picked) -> None:
+        """Commands mean these while a menu is open that is about to be."""
+        self._aim(picked)
+        # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
+        menu.aboutToHide.connect(
+            lambda: QTimer.singleShot(0, self, lambda: self._aim(None)), Qt.ConnectionType.SingleShotConnection
+        )
+
+    def _aim(self, picked: Picked | None) -> None:
+        """Commands that mean chats or folders are there while some are meant, and say what they would do."""
+        self._aimed = picked
+        meant = self.picked
+        for name in _CHATS:
+            self._actions[name].setEnabled(bool(meant.chats))
+        for name in _ONE_CHAT:
+            self._actions[name].setEnabled(len(meant.chats) == 1 and not meant.folders)
+        for name in _FOLDERS:
+            self._actions[name].setEnabled(bool(meant.folders))
+        for name in ("folder.chat", "folder.inside", "folder.rename"):
+            self._actions[name].setEnabled(len(meant.folders) == 1)
+        alone = len(meant.chats) + len(meant.folders) == 1
+        self._actions["chat.rename"].setEnabled(alone)  # its key renames a folder, too
+        chats = [chat for each in meant.chats if (chat := self.model.conversation(each)) is not None]
+        count = len(chats)
+        pinned, archived = all(chat.pinned for chat in chats) and count, all(chat.archived for chat in chats) and count
+        words = {
+            "chat.pin": self.tr("Unpin %n chat(s)", "", count) if pinned else self.tr("Pin %n chat(s)", "", count),
+            "chat.archive": self.tr("Take %n chat(s) out of the archive", "", count)
+            if archived
+            else self.tr("Archive %n chat(s)", "", count),
+            "chat.delete": self.tr("Delete %n chat(s)", "", count),
+        }
+        single = {
+            "chat.pin": self.tr("Unpin chat") if pinned else self.tr("Pin chat"),
+            "chat.archive": self.tr("Take out of the archive") if archived else self.tr("Archive chat"),
+            "chat.delete": self.tr("Delete chat"),
+        }
+        for name, text in (words if count > 1 else single).items():
+            self._actions[name].setText(text)
+
+    @property
+    def at(self) -> Row:
+        """The row that has the keyboard."""
+        return self.model.row(self.view.currentIndex()) if self.view.hasFocus() else Row(Kind.HEADING)
