@@ -23,7 +23,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.settings_file import SettingsFile
 
 T = TypeVar("T")
@@ -51,7 +51,8 @@ class App:
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
-        self.history = History(db, self.bus)
+        self.temporary = TemporaryDatabase()
+        self.history = History(db, self.bus, temporary=self.temporary)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
@@ -152,6 +153,7 @@ async def running_app(
         await app.drafts.aclose()
         await app.models.aclose()
         await app.engines.aclose()
+        await app.temporary.aclose()
         await db.aclose()
 
 

@@ -37,8 +37,10 @@ class Command(Struct, frozen=True):
 # fmt: off
 COMMANDS: tuple[Command, ...] = (
     Command("chat.new", QT_TRANSLATE_NOOP("commands", "New chat"), "Ctrl+N", "app"),
+    Command("chat.temporary", QT_TRANSLATE_NOOP("commands", "New temporary chat"), "Ctrl+Shift+T", "app"),
     Command("chat.find", QT_TRANSLATE_NOOP("commands", "Find a chat"), "Ctrl+K", "app"),
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
+    Command("chat.keep", QT_TRANSLATE_NOOP("commands", "Keep this chat"), "", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
     Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat"),

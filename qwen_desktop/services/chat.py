@@ -98,7 +98,9 @@ class Chat(Answers):
         running here, ``Environment`` when the disk refuses; then nothing has changed.
         """
         now = self._history.now()
-        question = Message(message_id or new_id(), conversation_id, parent_id, Role.USER, _asked(parts), now)
+        question = Message(
+            message_id or new_id(conversation_id), conversation_id, parent_id, Role.USER, _asked(parts), now
+        )
         fresh = None
         if new:
             prompt = self._preferences.settings.chat.system_prompt.strip()
@@ -186,7 +188,7 @@ class Chat(Answers):
         entry = await self._message(message_id)
         where, now = entry.conversation_id, self._history.now()
         if entry.role is Role.USER:
-            question = Message(new_id(), where, entry.parent_id, Role.USER, _asked(parts), now)
+            question = Message(new_id(where), where, entry.parent_id, Role.USER, _asked(parts), now)
             with self._reservation(where):
                 conversation = await self._conversation(where)
                 asked = Asked(conversation.model or chosen, conversation.thinking)
@@ -194,7 +196,7 @@ class Chat(Answers):
                 return await self._version(ChangeKind.EDIT, conversation, (question, placeholder), asked)
         edited = structs.replace(
             entry,
-            id=new_id(),
+            id=new_id(entry.id),
             parts=_worded(parts),
             created=now,
             status=Status.DONE,

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import new_id
+from qwen_desktop.core.chat import is_temporary, kept_id, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, Unsent
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -35,7 +35,8 @@ AGAIN_S = 3.0
 
 
 class Drafts:
-    """The drafts and queues of all conversations, "" being the next new chat. Never raises for what the disk does."""
+    """The drafts and queues of all conversations, "" being the next new chat; those of temporary ones are in memory
+    alone. Never raises for what the disk does."""
 
     def __init__(self, db: Database, bus: EventBus) -> None:
         self._db = db
@@ -74,7 +75,7 @@ class Drafts:
     def leaving(self, conversation_id: str, draft: Draft) -> AbstractAsyncContextManager[str]:
         """For sending ``draft``, which has left the box, as the message whose id the block gets: it is kept until the
         block has ended, and comes back if that fails. What is killed meanwhile has the one or the other."""
-        prompt = QueuedPrompt(new_id(), draft)
+        prompt = QueuedPrompt(new_id(conversation_id), draft)
         self._leaving.setdefault(conversation_id, []).append(prompt)
         self._touch(conversation_id)
         return self._left(conversation_id, prompt)
@@ -148,7 +149,15 @@ class Drafts:
         leaving = tuple(self._leaving.get(conversation_id, ()))
         return structs.replace(self._of(conversation_id), leaving=leaving)
 
+    def keep(self, conversation_id: str) -> None:
+        """A temporary conversation is kept on the disk: what is written there goes along."""
+        unsent = self._unsent.pop(conversation_id, Unsent())
+        queue = tuple(structs.replace(queued, id=kept_id(queued.id)) for queued in unsent.queue)
+        self._put(kept_id(conversation_id), structs.replace(unsent, queue=queue))
+
     def _touch(self, conversation_id: str) -> None:
+        if is_temporary(conversation_id):
+            return
         self._changed.add(conversation_id)
         if not self._closed and (self._saving is None or self._saving.done()):
             self._saving = asyncio.get_running_loop().create_task(self._save_soon(), name="drafts.save")

@@ -36,7 +36,7 @@ from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -98,8 +98,9 @@ class Services:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file if history else None, backups=backups)
-        self.history = History(self.database, self.bus)
-        self.blobs = Blobs(self.database, paths.blobs)
+        self.temporary = TemporaryDatabase()
+        self.history = History(self.database, self.bus, temporary=self.temporary)
+        self.blobs = Blobs(self.database, paths.blobs, temporary=self.temporary)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -145,7 +146,8 @@ class Services:
             ("engines", self.engines.aclose, 0.19),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
-            ("database", self.database.aclose, 0.08),
+            ("temporary", self.temporary.aclose, 0.01),
+            ("database", self.database.aclose, 0.07),
         ):
             try:
                 async with asyncio.timeout(seconds * share):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation
-from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
@@ -83,6 +83,23 @@ def set_thinking_budget(
 ) -> Conversation | None:
     """Set how many tokens a thought of its next answers may have; see ``Conversation``."""
     return _change(connection, "thinking_budget = ?", conversation_id, tokens)
+
+
+def set_system_prompt(connection: sqlite3.Connection, conversation_id: str, text: str) -> Conversation | None:
+    """Set the instructions of its next answers."""
+    return _change(connection, "system_prompt = ?", conversation_id, text)
+
+
+def set_sampling(
+    connection: sqlite3.Connection, conversation_id: str, sampling: Sampling | None
+) -> Conversation | None:
+    """Set how the tokens of its next answers are chosen; None as the settings say."""
+    return _change(connection, "sampling = ?", conversation_id, rows.encode_optional(sampling))
+
+
+def set_context(connection: sqlite3.Connection, conversation_id: str, tokens: int | None) -> Conversation | None:
+    """Set how many tokens the model is to remember here; None as the settings say."""
+    return _change(connection, "context = ?", conversation_id, tokens)
 
 
 def delete(connection: sqlite3.Connection, conversation_id: str, now: float) -> bool:

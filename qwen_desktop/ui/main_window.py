@@ -18,6 +18,7 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
@@ -120,6 +121,8 @@ class MainWindow(FirstPaintWindow):
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
             "chat.new": lambda: self._in_chat().new_chat(),
+            "chat.temporary": lambda: self._in_chat().new_temporary_chat(),
+            "chat.keep": lambda: self._in_chat().keep_chat(),
             "chat.find": lambda: self._in_chat().find_chat(),
             "chat.rename": lambda: self._in_chat().rename(),
             "chat.delete": lambda: self._in_chat().delete(),
@@ -220,7 +223,7 @@ class MainWindow(FirstPaintWindow):
         """The next start shows it again, also after a kill."""
         import asyncio  # noqa: PLC0415 - not before the first paint
 
-        write = self.keep_conversation(conversation_id)
+        write = None if is_temporary(conversation_id) else self.keep_conversation(conversation_id)
         if write is not None:
             self.operations.run(asyncio.to_thread(write), owner=self)
         if self.notices is not None:

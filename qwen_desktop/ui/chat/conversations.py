@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.chat import Conversation, is_temporary
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
@@ -209,7 +209,9 @@ class ConversationTree(QAbstractItemModel):
             facts = {_TEXT: title, _EDIT: title, _SAID: self.tr("Chat"), ID_ROLE: conversation.id}
             facts[RUNNING_ROLE] = conversation.id in self._running
         elif node is not self._root:
-            facts = {_TEXT: self._days[int(node.key[0])][1], _SAID: self.tr("Heading"), ID_ROLE: ""}
+            rank = int(node.key[0])
+            title = self.tr("Temporary") if rank < 0 else self._days[rank][1]
+            facts = {_TEXT: title, _SAID: self.tr("Heading"), ID_ROLE: ""}
         return facts.get(role)
 
     def headerData(self, _section: int, _way: Qt.Orientation, role: int = _TEXT) -> Any:
@@ -343,6 +345,8 @@ class ConversationTree(QAbstractItemModel):
 
     def _rank(self, conversation: Conversation) -> int:
         """Which group it belongs to."""
+        if is_temporary(conversation.id):
+            return -1  # above all others: it is gone when the app is closed
         return 0 if conversation.pinned else bisect_left(self._days, (-conversation.updated,))
 
     def _group(self, conversation: Conversation, add: Callable[[_Node], None]) -> _Node:

@@ -9,7 +9,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from qwen_desktop.core.chat import Conversation, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
+from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -84,6 +86,38 @@ class ChatPage(ListPage):
         """Begin a new chat."""
         self.open("")
         self.pane.setFocus()
+
+    def new_temporary_chat(self) -> None:
+        """Begin a chat that leaves nothing on the disk; one that is on show and empty already is it."""
+        if self.pane.temporary and not self.pane.transcript.items:
+            self.pane.setFocus()
+            return
+        chat = self._ui.services.preferences.settings.chat
+        made = self._ui.services.history.create_temporary(ThinkingMode(chat.thinking), chat.system_prompt.strip())
+
+        def begun(conversation: Conversation) -> None:
+            self.open(conversation.id)
+            self.pane.setFocus()
+
+        self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
+
+    def keep_chat(self) -> None:
+        """Bring the chosen temporary chat to the disk."""
+        services, where = self._ui.services, self.sidelist.target
+        if not is_temporary(where):
+            return
+
+        async def kept() -> Conversation:
+            await services.blobs.keep(where)
+            return await services.history.keep(where)
+
+        def done(conversation: Conversation) -> None:
+            services.drafts.keep(where)
+            self.open(conversation.id)
+            self.pane.setFocus()
+            self._ui.notify.toast(self.tr("The chat is kept from now on."))
+
+        self._ui.operations.run(kept(), owner=self, on_done=done, wish=_SHOWN)
 
     def find_chat(self) -> None:
         """Go to the Find field, showing the list when it is hidden."""
@@ -191,7 +225,8 @@ class ChatPage(ListPage):
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
-        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
+        temporary = self.pane.temporary
+        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide, temporary=temporary)
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -13,7 +13,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
-from qwen_desktop.core.chat import Conversation, new_id
+from qwen_desktop.core.chat import Conversation, is_temporary, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
@@ -172,9 +172,15 @@ class ConversationPane(QWidget):
         return self.current or self.feed.next_id
 
     @property
+    def temporary(self) -> bool:
+        """Whether it is kept in memory only."""
+        return is_temporary(self.current)
+
+    @property
     def title(self) -> str:
         """Its title."""
-        return self._conversation.title if self._conversation is not None else self.tr("New chat")
+        new = self.tr("Temporary chat") if self.temporary else self.tr("New chat")
+        return (self._conversation.title if self._conversation is not None else "") or new
 
     def open(self, conversation: Conversation | None) -> asyncio.Task[None] | None:
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
@@ -193,6 +199,8 @@ class ConversationPane(QWidget):
         self._place = None
         self._show_queue()
         self.status.set_run(self.feed.run)
+        self.composer.set_dashed(self.temporary)
+        self.empty.set_temporary(self.temporary)
         self._show_model()
         self._show_running()
         self.shown.emit(where)
@@ -246,7 +254,7 @@ class ConversationPane(QWidget):
             return
         before, self._place = self.composer.draft, place
         if before.parts:
-            self._queue.insert(self._id, QueuedPrompt(new_id(), before), place)
+            self._queue.insert(self._id, QueuedPrompt(new_id(self._id), before), place)
             self._place = None
         self.composer.take(queued.draft)
 

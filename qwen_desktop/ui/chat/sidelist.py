@@ -6,6 +6,7 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRectF, QSi
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter
 from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QStyleOptionViewItem, QTreeView, QWidget
 
+from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import command
 from qwen_desktop.ui.actions import Actions, native_keys, pressed
 from qwen_desktop.ui.chat.conversations import ID_ROLE, RUNNING_ROLE, ConversationTree, Index
@@ -250,3 +251,4 @@ class SideList(QWidget):
         self._menu_for = menu_for
         for name in ("chat.rename", "chat.delete", "chat.copy", "chat.copy_thoughts"):
             self._actions[name].setEnabled(bool(self.target))
+        self._actions["chat.keep"].setVisible(is_temporary(self.target))
