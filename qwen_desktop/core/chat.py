@@ -161,6 +161,17 @@ class Conversation(Struct, frozen=True):
     context: int | None = None
 
 
+class Setup(Struct, frozen=True):
+    """What somebody has chosen for a chat that is not begun yet. None is as the settings say."""
+
+    system_prompt: str | None = None
+    sampling: Sampling | None = None
+    context: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Setup()
+
+
 class Folder(Struct, frozen=True):
     """A folder of conversations, in the folder ``parent_id`` or, for "", beside all others."""
 

@@ -45,6 +45,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
     Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat"),
     Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "chat"),
+    Command("chat.instructions", QT_TRANSLATE_NOOP("commands", "Instructions"), "Ctrl+I", "chat"),
     Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
     Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",

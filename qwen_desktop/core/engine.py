@@ -296,6 +296,9 @@ class LocalInfo(Struct, frozen=True):
     yarn_factor: float = 1.0
     layers: int = 0
     cards: tuple[CardPart, ...] = ()
+    #: what its card recommends for answers that begin with thinking, and for others
+    thinking_sampling: Sampling = Sampling()
+    direct_sampling: Sampling = Sampling()
 
 
 class ModelInfo(Struct, frozen=True):

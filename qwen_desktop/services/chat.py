@@ -14,6 +14,7 @@ from qwen_desktop.core.chat import (
     Conversation,
     Message,
     Provenance,
+    Setup,
     Status,
     message_too_long,
     new_id,
@@ -83,12 +84,14 @@ class Chat(Answers):
         grammar: Grammar | None = None,
         thinking_budget: int | None = None,
         message_id: str = "",
+        setup: Setup | None = None,
     ) -> Message:
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
-        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        yet; it is given its ``thinking_budget`` and ``setup`` then, of which the budget counts for this answer alone
+        where there is one.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
         published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
         answer must look like.
@@ -103,7 +106,8 @@ class Chat(Answers):
         )
         fresh = None
         if new:
-            prompt = self._preferences.settings.chat.system_prompt.strip()
+            setup, prompt = setup or Setup(), self._preferences.settings.chat.system_prompt
+            prompt = (prompt if setup.system_prompt is None else setup.system_prompt).strip()
             fresh = self._history.fresh(
                 thinking=thinking,
                 system_prompt=prompt,
@@ -111,6 +115,7 @@ class Chat(Answers):
                 model=model,
                 thinking_budget=thinking_budget,
             )
+            fresh = structs.replace(fresh, sampling=setup.sampling, context=setup.context)
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")
 

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import is_temporary, kept_id, new_id
+from qwen_desktop.core.chat import Setup, is_temporary, kept_id, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, Unsent
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -66,6 +66,14 @@ class Drafts:
     def put(self, conversation_id: str, draft: Draft) -> None:
         """This stands in the box now."""
         self._put(conversation_id, structs.replace(self._of(conversation_id), draft=draft))
+
+    def setup(self, conversation_id: str) -> Setup:
+        """What was chosen for a chat that is not begun yet."""
+        return self._of(conversation_id).setup
+
+    def put_setup(self, conversation_id: str, setup: Setup) -> None:
+        """This is chosen for it now."""
+        self._put(conversation_id, structs.replace(self._of(conversation_id), setup=setup))
 
     def come_back(self, conversation_id: str, draft: Draft) -> None:
         """Put what was to leave before what stands in the box, and tell it."""
@@ -153,7 +161,10 @@ class Drafts:
         """A temporary conversation is kept on the disk: what is written there goes along."""
         unsent = self._unsent.pop(conversation_id, Unsent())
         queue = tuple(structs.replace(queued, id=kept_id(queued.id)) for queued in unsent.queue)
-        self._put(kept_id(conversation_id), structs.replace(unsent, queue=queue))
+        kept = kept_id(conversation_id)
+        self._put(kept, structs.replace(unsent, queue=queue))
+        self._bus.publish(DraftChanged(kept))
+        self._bus.publish(QueueChanged(kept))
 
     def _touch(self, conversation_id: str) -> None:
         if is_temporary(conversation_id):

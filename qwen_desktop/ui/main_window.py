@@ -129,6 +129,7 @@ class MainWindow(FirstPaintWindow):
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
+            "chat.instructions": lambda: self._in_chat().pane.instructions.toggle(),
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
             "answer.copy": lambda: self.chat.pane.copy_answer(),
@@ -237,7 +238,7 @@ class MainWindow(FirstPaintWindow):
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
         if self.pages.built(CHAT) is not None:
-            self.chat.pane.feed.leave()
+            self.chat.pane.leave()
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""

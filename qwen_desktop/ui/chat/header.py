@@ -36,6 +36,9 @@ class ChatHeader(QWidget):
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
+        self.instructions_button = IconButton(theme, "sliders-horizontal", actions.tooltip("chat.instructions"), self)
+        self.instructions_button.setCheckable(True)
+        self.instructions_button.clicked.connect(actions["chat.instructions"].trigger)
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
@@ -47,6 +50,7 @@ class ChatHeader(QWidget):
             self.temporary,
             None,
             self.keep_button,
+            self.instructions_button,
             self.versions_button,
             self.menu_button,
         )

@@ -55,6 +55,7 @@ class ChatPage(ListPage):
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
         self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
+        self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
         self._show_pane()
