@@ -23,6 +23,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.settings_file import SettingsFile
@@ -57,6 +58,7 @@ class App:
         self.blobs = Blobs(db, paths.blobs, temporary=self.temporary)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
+        self.prompt_templates = PromptTemplates(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     def events(self, kind: type[E]) -> list[E]:

@@ -33,6 +33,7 @@ from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
@@ -116,6 +117,7 @@ class Services:
         )
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(self.database, self.bus)
+        self.prompt_templates = PromptTemplates(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     async def open(self) -> None:

@@ -151,6 +151,7 @@ class MainWindow(FirstPaintWindow):
             "view.smaller": lambda: self._scale(-_STEP),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
+            "prompts.manage": self._manage_templates,
             "network.online": self._go_online,
             "help.slow": self._show_slow,
             "help.shortcuts": self._show_shortcuts,
@@ -363,6 +364,11 @@ class MainWindow(FirstPaintWindow):
 
         send_with = self._services.preferences.settings.chat.send_with
         ShortcutsDialog(self._theme, self, send_with=send_with).open()
+
+    def _manage_templates(self) -> None:
+        from qwen_desktop.ui.chat.template_dialog import TemplatesDialog  # noqa: PLC0415 - not before the first paint
+
+        TemplatesDialog(self.ui, self).open()
 
     def _show_slow(self) -> None:
         from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - not before the first paint

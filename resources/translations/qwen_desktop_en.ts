@@ -281,6 +281,23 @@
         </message>
     </context>
     <context>
+        <name>TemplatesDialog</name>
+        <message numerus="yes">
+            <source>%n template(s) exported.</source>
+            <translation>
+                <numerusform>%n template exported.</numerusform>
+                <numerusform>%n templates exported.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n template(s) imported.</source>
+            <translation>
+                <numerusform>%n template imported.</numerusform>
+                <numerusform>%n templates imported.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>TuningCard</name>
         <message numerus="yes">
             <source>%n thread(s)</source>

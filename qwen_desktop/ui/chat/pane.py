@@ -36,6 +36,7 @@ from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.side_panel import SidePanel
 from qwen_desktop.ui.chat.status_line import StatusLine
+from qwen_desktop.ui.chat.template_menu import TemplateMenu
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_panel import VersionsPanel
 from qwen_desktop.ui.ui_context import UiContext
@@ -101,6 +102,7 @@ class ConversationPane(QWidget):
         column((self._stack, 1), self._foot, on=talk)
         beside = SidePanel(ui.theme, talk, (self.versions, self.instructions), self)
         column(*([header] if header is not None else []), (beside, 1), on=self)
+        self.templates = TemplateMenu(ui, self.composer, self)
         self._connect()
         self._align()
         self._take_settings(ui.services.preferences.settings)
@@ -551,6 +553,7 @@ class ConversationPane(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+        self.templates.place()
 
 
 class _Pages(QStackedWidget):
