@@ -153,6 +153,17 @@ class History:
             )
         self._changed(await self._of(conversation_id).call(conversations.rename, conversation_id, title))
 
+    async def untitled(self, conversation_id: str) -> tuple[Conversation, bool] | None:
+        """A conversation whose title no person has chosen, and whether a model has; None where there is none."""
+        return await self._of(conversation_id).read(conversations.untitled, conversation_id)
+
+    async def title(self, conversation_id: str, before: str, title: str) -> bool:
+        """Give it a title that a model wrote. False where its title is not ``before`` any more, or a person's."""
+        changed = await self._of(conversation_id).call(conversations.title, conversation_id, before, title)
+        if changed is not None:
+            self._bus.publish(ConversationChanged(changed))
+        return changed is not None
+
     async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
         """Set the mode of its next answers."""
         self._changed(await self._of(conversation_id).call(conversations.set_thinking, conversation_id, mode))

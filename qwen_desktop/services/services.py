@@ -35,6 +35,7 @@ from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.slowness import Slowness
+from qwen_desktop.services.titles import Titles
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database, TemporaryDatabase
@@ -115,6 +116,8 @@ class Services:
             paths=paths,
             options=self.library.options,
         )
+        self.titles = Titles(self.history, self.engines, self.models, self.preferences, self.bus)
+        self.titles.gives_way_to(lambda ref: self.tuner.progress(ref) is not None)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(self.database, self.bus)
         self.prompt_templates = PromptTemplates(self.database, self.bus)
@@ -128,6 +131,7 @@ class Services:
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self.tuner.watch()
+        self.titles.watch()
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
@@ -137,6 +141,7 @@ class Services:
         for name, step, share in (
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
+            ("titles", self.titles.aclose, 0.01),
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),
@@ -145,7 +150,7 @@ class Services:
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
             ("library", self.library.aclose, 0.02),
-            ("engines", self.engines.aclose, 0.19),
+            ("engines", self.engines.aclose, 0.18),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
             ("temporary", self.temporary.aclose, 0.01),

@@ -53,6 +53,25 @@ def rename(connection: sqlite3.Connection, conversation_id: str, title: str) -> 
     return _change(connection, "title = ?, titled = 1", conversation_id, title)
 
 
+def untitled(connection: sqlite3.Connection, conversation_id: str) -> tuple[Conversation, bool] | None:
+    """A conversation whose title no person has chosen, and whether a model has; None where there is none."""
+    found = connection.execute("SELECT titled FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
+    entry = get(connection, conversation_id)
+    return None if found is None or entry is None or entry.titled else (entry, found[0] == rows.BY_MODEL)
+
+
+def title(connection: sqlite3.Connection, conversation_id: str, before: str, title: str) -> Conversation | None:
+    """Give it a title that a model wrote, in the place of ``before``; None where it has another one by now, or a person
+    has chosen that."""
+    with transaction(connection, durable=True):
+        changed = connection.execute(
+            "UPDATE conversations SET title = ?, titled = ? "
+            "WHERE id = ? AND title = ? AND titled <> 1 AND deleted_at IS NULL",
+            (title, rows.BY_MODEL, conversation_id, before),
+        )
+    return get(connection, conversation_id) if changed.rowcount else None
+
+
 def set_thinking(connection: sqlite3.Connection, conversation_id: str, mode: ThinkingMode) -> Conversation | None:
     """Set the thinking mode of its next answers."""
     return _change(connection, "thinking = ?", conversation_id, str(mode))
