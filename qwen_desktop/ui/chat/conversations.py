@@ -205,7 +205,8 @@ class ConversationTree(QAbstractItemModel):
         conversation = node.conversation
         facts: dict[int, Any] = {}
         if conversation is not None:
-            title = conversation.title or self.tr("New chat")
+            new = self.tr("Temporary chat") if is_temporary(conversation.id) else self.tr("New chat")
+            title = conversation.title or new
             facts = {_TEXT: title, _EDIT: title, _SAID: self.tr("Chat"), ID_ROLE: conversation.id}
             facts[RUNNING_ROLE] = conversation.id in self._running
         elif node is not self._root:

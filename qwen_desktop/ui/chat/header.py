@@ -58,10 +58,12 @@ class ChatHeader(QWidget):
         self._fit()
         theme.changed.connect(self._fit)
 
-    def show_chat(self, title: str, *, stored: bool, guide: bool, temporary: bool = False) -> None:
-        """Name the chat; the menu is there for one that is stored, the label where the guide answers."""
+    def show_chat(self, title: str, *, stored: bool, guide: bool, temporary: bool = False, begun: bool = True) -> None:
+        """Name the chat; the menu is there for one that is stored, the label where the guide answers.
+
+        A temporary one can be kept once it is ``begun``."""
         self.temporary.setVisible(temporary)
-        self.keep_button.setVisible(temporary)
+        self.keep_button.setVisible(temporary and begun)
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)

@@ -97,7 +97,7 @@ class InstructionsPanel(QWidget):
             on=body, gap=4, margins=(13, 2, 13, 16),
         )  # fmt: skip
         head = row((title, 1), self.close_button, margins=(13, 0, 14, 0))
-        column(head, (area, 1), on=self, gap=8, margins=(0, 12, 0, 0))
+        column(head, (area, 1), on=self, gap=8, margins=(1, 12, 0, 0))  # the line at its start
         self._show()
 
     def sizeHint(self) -> QSize:

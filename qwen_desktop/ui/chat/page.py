@@ -114,11 +114,13 @@ class ChatPage(ListPage):
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            self.open(conversation.id)
-            self.pane.setFocus()
+            if on_show and self.current in (where, conversation.id, ""):
+                self.open(conversation.id)
+                self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        self._ui.operations.run(kept(), owner=self, on_done=done, wish=_SHOWN)
+        on_show = where == self.current
+        self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def find_chat(self) -> None:
         """Go to the Find field, showing the list when it is hidden."""
@@ -227,7 +229,8 @@ class ChatPage(ListPage):
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
         temporary = self.pane.temporary
-        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide, temporary=temporary)
+        guide = self.pane.model_state.guide
+        self.header.show_chat(self.pane.title, stored=stored, guide=guide, temporary=temporary, begun=self.pane.begun)
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

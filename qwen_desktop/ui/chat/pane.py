@@ -186,6 +186,11 @@ class ConversationPane(QWidget):
         return is_temporary(self.current)
 
     @property
+    def begun(self) -> bool:
+        """Whether anything was said in it."""
+        return self._conversation is not None and self._conversation.leaf_id is not None
+
+    @property
     def title(self) -> str:
         """Its title."""
         new = self.tr("Temporary chat") if self.temporary else self.tr("New chat")

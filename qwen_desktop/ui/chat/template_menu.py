@@ -31,6 +31,8 @@ _ROWS, _WIDTH = 8, 460
 _TAKES = (Qt.Key.Key_Tab, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _STEPS = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}
 _PREVIEW = int(Qt.ItemDataRole.UserRole) + 1
+#: Between a name and how its text begins, in px.
+_GAP = 16
 
 
 def shipped_templates() -> tuple[PromptTemplate, ...]:
@@ -60,7 +62,8 @@ class TemplateMenu(FloatingFrame):
         self.list.setAccessibleName(self.tr("Prompt templates"))
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.list.setMouseTracking(True)
-        self.list.setItemDelegate(_Rows(ui.theme, self.list))
+        self._rows = _Rows(ui.theme, self.list)
+        self.list.setItemDelegate(self._rows)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.take(item.data(Qt.ItemDataRole.UserRole)))
         self._none = Label(ui.theme, self.tr("No template is called so."), self, role="small", color="text_muted")
@@ -149,8 +152,9 @@ class TemplateMenu(FloatingFrame):
         for template in found:
             item = QListWidgetItem(template.name)
             item.setData(Qt.ItemDataRole.UserRole, template)
-            item.setData(_PREVIEW, " ".join(template.text[:300].split()))
+            item.setData(_PREVIEW, " ".join(opened(template.text[:400]).text.split()))
             self.list.addItem(item)
+        self._rows.fit([template.name for template in found])
         ids = [template.id for template in found]
         self.list.setCurrentRow(ids.index(marked) if same and marked in ids else 0)
         self._none.setVisible(not found)
@@ -169,6 +173,8 @@ class TemplateMenu(FloatingFrame):
 
         def done(own: tuple[PromptTemplate, ...]) -> None:
             self._own = own
+            if self.list.currentRow() == 0:
+                self.list.setCurrentRow(-1)  # nobody has chosen yet: the first one then, too
             self._look()
 
         self._ui.operations.run(
@@ -219,14 +225,13 @@ class TemplateMenu(FloatingFrame):
         if self.isHidden():
             return
         corner = self._composer.mapTo(self._over, QPoint(0, 0))
-        rows = max(1, min(_ROWS, self.list.count()))
-        around = self.sizeHint().height() - self.list.sizeHint().height()
-        height = (
-            min(around + rows * self.list.sizeHintForRow(0) + 4, max(160, corner.y() - 8))
-            if self.list.count()
-            else around
-        )
-        self.list.setVisible(self.list.count() > 0)
+        rows = min(_ROWS, self.list.count())
+        self.list.setVisible(rows > 0)
+        self.layout().activate()
+        height = self.sizeHint().height()
+        if rows:
+            height += rows * self.list.sizeHintForRow(0) + 4 - self.list.sizeHint().height()
+            height = min(height, max(160, corner.y() - 8))
         width = min(self._ui.theme.grown(_WIDTH) + 2 * SHADOW, self._composer.width())
         room = QRect(corner, self._composer.size())
         place = QRect(corner.x(), corner.y() - height + SHADOW, width, height)
@@ -267,6 +272,13 @@ class _Rows(QStyledItemDelegate):
     def __init__(self, theme: Theme, view: QListWidget) -> None:
         super().__init__(view)
         self._theme = theme
+        #: px of the names
+        self.column = 0
+
+    def fit(self, names: Sequence[str]) -> None:
+        """Give the names the room that the longest one needs."""
+        metrics = QFontMetrics(self._theme.font("body", weight=600))
+        self.column = max((metrics.horizontalAdvance(name) for name in names), default=0) + 4 + _GAP
 
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(60, self._theme.scaled("row_height"))
@@ -281,12 +293,12 @@ class _Rows(QStyledItemDelegate):
         draw_ground(painter, self._theme, QRectF(option.rect), selected=selected, hover=hover, focus=False)
         room = option.rect.adjusted(10, 0, -10, 0)
         name, font = str(index.data()), self._theme.font("body", weight=600)
-        wide = min(QFontMetrics(font).horizontalAdvance(name) + 14, room.width() * 2 // 3)
+        wide = min(self.column, room.width() // 2)
         for text, at, width, color, role in (
             (name, 0, wide, "text", font),
             (str(index.data(_PREVIEW)), wide, room.width() - wide, "text_muted", self._theme.font("small")),
         ):
-            place = QRect(room.x() + at, room.y(), width - (14 if not at else 0), room.height())
+            place = QRect(room.x() + at, room.y(), width - (0 if at else _GAP), room.height())
             painter.setFont(role)
             painter.setPen(self._theme.color(color))
             draw_line(painter, QRectF(QStyle.visualRect(option.direction, room, place)), text)

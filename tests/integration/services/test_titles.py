@@ -283,7 +283,7 @@ def test_the_next_prompt_is_read_as_little_and_answered_as_soon_as_without_title
         async with running_app(engine) as app:
             await app.preferences.set("engine.context", 1024)
             await app.preferences.set("engine.streams", streams)
-            await app.preferences.set("sampling.max_tokens", 40)
+            await app.preferences.set("sampling.max_tokens", 16)
             await app.preferences.set("sampling.temperature", 0.0)
             await app.models.open_file(str(model_path()))
             for kind in ("warm", "without", "after", "meanwhile"):

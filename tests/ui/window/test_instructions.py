@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import structs
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from qwen_desktop.core.chat import Conversation
-from qwen_desktop.core.engine import Sampling
+from qwen_desktop.core.engine import Capabilities, Sampling, ThinkingMode
 from qwen_desktop.ui.chat import instructions_panel
 from tests.ui.conftest import Make, Ui
 
@@ -166,3 +167,17 @@ async def test_the_value_in_force_is_shown(make: Make) -> None:
     await ui.app.preferences.set("sampling.temperature", 0.3)
     assert field.currentText() == "As in Settings (0.3)"
     assert "4,096" in panel(ui).rows["context"].control.field.currentText()
+
+
+async def test_what_the_card_says_follows_the_thinking_mode(make: Make) -> None:
+    ui = await make()
+    await ui.say("One")
+    panel(ui).open()
+    info = ui.chat.pane.model_state.info
+    cards = {"thinking_sampling": Sampling(temperature=0.6), "direct_sampling": Sampling(temperature=0.7)}
+    can = Capabilities(thinking=tuple(ThinkingMode))
+    info = structs.replace(info, capabilities=can, local=structs.replace(info.local, **cards))
+    field = panel(ui).rows["temperature"].control.field
+    for mode, shown in ((ThinkingMode.AUTO, "0.6"), (ThinkingMode.THINK, "0.6"), (ThinkingMode.DIRECT, "0.7")):
+        panel(ui).show_defaults(ui.app.preferences.settings, info, mode)
+        assert field.currentText() == f"As the model card says ({shown})"

@@ -133,6 +133,10 @@ async def test_what_stood_in_the_box_fills_the_field_of_lines(make: Make) -> Non
     ui.chat.pane.composer.slash.click()
     await ui.until(lambda: "Epistle" in names(ui))
     assert menu(ui).search.hasFocus()
+    QTest.keyClicks(menu(ui).search, "xyz")
+    assert names(ui) == []
+    assert menu(ui).height() > 60  # it says that there is none
+    menu(ui).search.clear()
     QTest.keyClicks(menu(ui).search, "epi")
     assert names(ui) == ["Epistle"]
     QTest.keyClick(menu(ui).search, Qt.Key.Key_Return)

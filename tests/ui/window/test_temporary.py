@@ -21,13 +21,14 @@ async def test_it_is_shown_as_one_and_the_next_start_does_not_know_it(make: Make
     where = ui.chat.current
     assert is_temporary(where)
     assert header.temporary.isVisible()
-    assert header.keep_button.isVisible()
+    assert not header.keep_button.isVisible()  # there is nothing to keep
     assert pane.composer._dashed
     assert "gone" in pane.empty._text.text()
     ui.key(ui.window, Qt.Key.Key_T, CTRL, SHIFT)  # it is empty: another one would be the same
     await ui.rest()
     assert ui.chat.current == where
     await ui.say("A secret one")
+    assert header.keep_button.isVisible()
     assert [item.message.role.value for item in pane.transcript.items] == ["user", "assistant"]
     heading = model.index(0, 0)
     assert heading.data() == "Temporary"
