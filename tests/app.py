@@ -15,8 +15,8 @@ from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
-from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.arranging import Arranging
+from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
@@ -25,8 +25,10 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.blobs import Blobs
+from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.settings_file import SettingsFile
 
 T = TypeVar("T")
@@ -54,12 +56,15 @@ class App:
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
-        self.history = History(db, self.bus)
+        self.temporary = TemporaryDatabase()
+        self.history = History(db, self.bus, temporary=self.temporary)
         self.search = Search(db, self.bus)
         self.backups = Backups(db, paths)
         self.arranging = Arranging(db, self.bus, self.history)
+        self.blobs = Blobs(db, paths.blobs, temporary=self.temporary)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
+        self.prompt_templates = PromptTemplates(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     def events(self, kind: type[E]) -> list[E]:
@@ -158,6 +163,7 @@ async def running_app(
         await app.drafts.aclose()
         await app.models.aclose()
         await app.engines.aclose()
+        await app.temporary.aclose()
         await db.aclose()
 
 

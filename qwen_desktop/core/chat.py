@@ -20,9 +20,30 @@ LONGEST_MESSAGE = 8_000_000
 NO_BUDGET = -1
 
 
-def new_id() -> str:
-    """An id for a conversation or a message."""
-    return uuid.uuid4().hex
+#: What the ids of a temporary conversation, of its messages and of its queued prompts begin with; no other id does.
+TEMPORARY = "t"
+#: Characters of an id of something temporary.
+_LONG = 33
+
+
+def new_id(like: str = "") -> str:
+    """An id for a conversation or a message; with that of a temporary one as ``like``, for something of it."""
+    return (TEMPORARY if is_temporary(like) else "") + uuid.uuid4().hex
+
+
+def new_temporary_id() -> str:
+    """An id for a temporary conversation."""
+    return TEMPORARY + uuid.uuid4().hex
+
+
+def is_temporary(identity: str) -> bool:
+    """Whether a conversation, or what an id of one of its messages names, is kept in memory only."""
+    return len(identity) == _LONG and identity.startswith(TEMPORARY)
+
+
+def kept_id(identity: str) -> str:
+    """The id that something of a temporary conversation has once that is kept on the disk."""
+    return identity.removeprefix(TEMPORARY) if is_temporary(identity) else identity
 
 
 def message_too_long() -> UserFacing:
@@ -139,6 +160,17 @@ class Conversation(Struct, frozen=True):
     assistant_id: str = ""
     sampling: Sampling | None = None
     context: int | None = None
+
+
+class Setup(Struct, frozen=True):
+    """What somebody has chosen for a chat that is not begun yet. None is as the settings say."""
+
+    system_prompt: str | None = None
+    sampling: Sampling | None = None
+    context: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Setup()
 
 
 class Folder(Struct, frozen=True):

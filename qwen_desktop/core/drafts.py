@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 
 from msgspec import Struct
 
+from qwen_desktop.core.chat import Setup
 from qwen_desktop.core.parts import FilePart, Part, TextPart
 from qwen_desktop.core.text import clean
 
@@ -87,9 +88,11 @@ class Unsent(Struct, frozen=True):
     draft: Draft = Draft()
     queue: tuple[QueuedPrompt, ...] = ()
     leaving: tuple[QueuedPrompt, ...] = ()
+    #: of a chat that is not begun yet
+    setup: Setup = Setup()
 
     def __bool__(self) -> bool:
-        return bool(self.draft or self.queue or self.leaving)
+        return bool(self.draft or self.queue or self.leaving or self.setup)
 
     @property
     def all(self) -> Draft:
@@ -104,4 +107,5 @@ class Unsent(Struct, frozen=True):
         draft = self.draft
         for prompt in reversed(self.leaving):
             draft = draft if prompt.id in stored else prompt.draft.before(draft)
-        return Unsent(draft, tuple(queued for queued in self.queue if queued.id not in stored))
+        queue = tuple(queued for queued in self.queue if queued.id not in stored)
+        return Unsent(draft, queue, setup=self.setup)

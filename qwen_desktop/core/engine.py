@@ -296,6 +296,11 @@ class LocalInfo(Struct, frozen=True):
     yarn_factor: float = 1.0
     layers: int = 0
     cards: tuple[CardPart, ...] = ()
+    #: a part of what a conversation has evaluated can be forgotten, and the rest stays
+    goes_back: bool = True
+    #: what its card recommends for answers that begin with thinking, and for others
+    thinking_sampling: Sampling = Sampling()
+    direct_sampling: Sampling = Sampling()
 
 
 class ModelInfo(Struct, frozen=True):

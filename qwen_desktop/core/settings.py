@@ -80,6 +80,14 @@ class ChatSettings(Struct, frozen=True):
         unit=QT_TRANSLATE_NOOP("settings", "%n token(s)"), auto=QT_TRANSLATE_NOOP("settings", "No limit"),
         applies="next message", offers=(512, 2048, 8192),
     )] = None
+    titles: Annotated[bool, Info(
+        QT_TRANSLATE_NOOP("settings", "Titles by the model"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Written after the first answer, when nothing else is asked of the model. Off, the first line stays.",
+        ),
+        applies="next message",
+    )] = True
     loop_guard: Annotated[bool, Info(
         QT_TRANSLATE_NOOP("settings", "Stop endless repetition"),
         QT_TRANSLATE_NOOP("settings", "Ends an answer that says the same again and again. Small models may do so."),

@@ -16,7 +16,7 @@ from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine import autotune, load_errors, pages, soft_switches, streams
+from qwen_desktop.engine import autotune, load_errors, pages, sampling_defaults, soft_switches, streams
 from qwen_desktop.engine.attempts import Attempts
 from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
@@ -225,6 +225,9 @@ def _info(
         yarn_factor=made.yarn.factor if made.yarn is not None else 1.0,
         layers=shape.layers + 1,
         cards=tuple(CardPart(name, weights) for name, weights in model.cards.items()),
+        goes_back=not (model.recurrent or model.sliding),
+        thinking_sampling=sampling_defaults.defaults(header, thinking=True),
+        direct_sampling=sampling_defaults.defaults(header, thinking=False),
     )
     return ModelInfo(
         name=header.name,

@@ -107,9 +107,10 @@ class Scheduler:
                 job.fail(error)
 
     def _step(self) -> None:
-        self._admit()
+        # First, so that who comes gets the sequence that somebody has just been sent away from.
         for jobs in (self._jobs, *(jobs for each in self._batches.values() for jobs in (each.waiting, each.jobs))):
             self._end_cancelled(jobs)
+        self._admit()
         ready = self._placed(self._next()) if self._jobs else []
         if ready and ready[0].made.sequence is not None:
             talks: list[Step] = [(job, job.made.next_piece()) for job in ready]

@@ -188,7 +188,7 @@ class Answers:
 
     def _placeholder(self, conversation_id: str, question_id: str, ref: ModelRef) -> Message:
         return Message(
-            new_id(),
+            new_id(conversation_id),
             conversation_id,
             question_id,
             Role.ASSISTANT,

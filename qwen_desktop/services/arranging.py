@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
-from qwen_desktop.core.chat import Folder, new_id
+from qwen_desktop.core.chat import Folder, is_temporary, new_id
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.tags import ordered, tag_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
@@ -158,15 +158,20 @@ class Arranging:
     async def _delete(self, ids: tuple[str, ...]) -> Change:
         for conversation_id in ids:
             await self._history.stop_in(conversation_id)
+        temporary = tuple(filter(is_temporary, ids))  # they are in another database
+        for conversation_id in temporary:
+            await self._history.delete(conversation_id)
         now = self._clock()
         deleted = await self._db.call(arranging.delete, ids, now)
         await self._tell_removed(deleted)
 
         async def undo() -> None:
+            for conversation_id in temporary:
+                await self._history.undo_delete(conversation_id)
             await self._db.call(arranging.undelete, deleted, now)
             await self._tell(deleted)
 
-        return _change(ChangeKind.REMOVE, deleted, undo)
+        return _change(ChangeKind.REMOVE, (*deleted, *temporary), undo)
 
     # Tags -------------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from qwen_desktop.core.chat import (
     Conversation,
     Message,
     Provenance,
+    Setup,
     Status,
     message_too_long,
     new_id,
@@ -84,13 +85,14 @@ class Chat(Answers):
         thinking_budget: int | None = None,
         message_id: str = "",
         folder_id: str = "",
+        setup: Setup | None = None,
     ) -> Message:
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
-        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one, and stands
-        in the folder ``folder_id``.
+        yet; it is given its ``thinking_budget`` and ``setup`` then, of which the budget counts for this answer alone
+        where there is one, and stands in the folder ``folder_id``.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
         published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
         answer must look like.
@@ -100,10 +102,13 @@ class Chat(Answers):
         running here, ``Environment`` when the disk refuses; then nothing has changed.
         """
         now = self._history.now()
-        question = Message(message_id or new_id(), conversation_id, parent_id, Role.USER, _asked(parts), now)
+        question = Message(
+            message_id or new_id(conversation_id), conversation_id, parent_id, Role.USER, _asked(parts), now
+        )
         fresh = None
         if new:
-            prompt = self._preferences.settings.chat.system_prompt.strip()
+            setup, prompt = setup or Setup(), self._preferences.settings.chat.system_prompt
+            prompt = (prompt if setup.system_prompt is None else setup.system_prompt).strip()
             fresh = self._history.fresh(
                 thinking=thinking,
                 system_prompt=prompt,
@@ -112,6 +117,7 @@ class Chat(Answers):
                 thinking_budget=thinking_budget,
                 folder_id=folder_id,
             )
+            fresh = structs.replace(fresh, sampling=setup.sampling, context=setup.context)
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")
 
@@ -189,7 +195,7 @@ class Chat(Answers):
         entry = await self._message(message_id)
         where, now = entry.conversation_id, self._history.now()
         if entry.role is Role.USER:
-            question = Message(new_id(), where, entry.parent_id, Role.USER, _asked(parts), now)
+            question = Message(new_id(where), where, entry.parent_id, Role.USER, _asked(parts), now)
             with self._reservation(where):
                 conversation = await self._conversation(where)
                 asked = Asked(conversation.model or chosen, conversation.thinking)
@@ -197,7 +203,7 @@ class Chat(Answers):
                 return await self._version(ChangeKind.EDIT, conversation, (question, placeholder), asked)
         edited = structs.replace(
             entry,
-            id=new_id(),
+            id=new_id(entry.id),
             parts=_worded(parts),
             created=now,
             status=Status.DONE,

@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import new_id
+from qwen_desktop.core.chat import Setup, is_temporary, kept_id, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, Unsent
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -35,7 +35,8 @@ AGAIN_S = 3.0
 
 
 class Drafts:
-    """The drafts and queues of all conversations, "" being the next new chat. Never raises for what the disk does."""
+    """The drafts and queues of all conversations, "" being the next new chat; those of temporary ones are in memory
+    alone. Never raises for what the disk does."""
 
     def __init__(self, db: Database, bus: EventBus) -> None:
         self._db = db
@@ -66,6 +67,14 @@ class Drafts:
         """This stands in the box now."""
         self._put(conversation_id, structs.replace(self._of(conversation_id), draft=draft))
 
+    def setup(self, conversation_id: str) -> Setup:
+        """What was chosen for a chat that is not begun yet."""
+        return self._of(conversation_id).setup
+
+    def put_setup(self, conversation_id: str, setup: Setup) -> None:
+        """This is chosen for it now."""
+        self._put(conversation_id, structs.replace(self._of(conversation_id), setup=setup))
+
     def come_back(self, conversation_id: str, draft: Draft) -> None:
         """Put what was to leave before what stands in the box, and tell it."""
         self.put(conversation_id, draft.before(self.of(conversation_id)))
@@ -74,7 +83,7 @@ class Drafts:
     def leaving(self, conversation_id: str, draft: Draft) -> AbstractAsyncContextManager[str]:
         """For sending ``draft``, which has left the box, as the message whose id the block gets: it is kept until the
         block has ended, and comes back if that fails. What is killed meanwhile has the one or the other."""
-        prompt = QueuedPrompt(new_id(), draft)
+        prompt = QueuedPrompt(new_id(conversation_id), draft)
         self._leaving.setdefault(conversation_id, []).append(prompt)
         self._touch(conversation_id)
         return self._left(conversation_id, prompt)
@@ -152,7 +161,18 @@ class Drafts:
         leaving = tuple(self._leaving.get(conversation_id, ()))
         return structs.replace(self._of(conversation_id), leaving=leaving)
 
+    def keep(self, conversation_id: str) -> None:
+        """A temporary conversation is kept on the disk: what is written there goes along."""
+        unsent = self._unsent.pop(conversation_id, Unsent())
+        queue = tuple(structs.replace(queued, id=kept_id(queued.id)) for queued in unsent.queue)
+        kept = kept_id(conversation_id)
+        self._put(kept, structs.replace(unsent, queue=queue))
+        self._bus.publish(DraftChanged(kept))
+        self._bus.publish(QueueChanged(kept))
+
     def _touch(self, conversation_id: str) -> None:
+        if is_temporary(conversation_id):
+            return
         self._changed.add(conversation_id)
         if not self._closed and (self._saving is None or self._saving.done()):
             self._saving = asyncio.get_running_loop().create_task(self._save_soon(), name="drafts.save")

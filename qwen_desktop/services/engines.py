@@ -132,6 +132,11 @@ class Engines:
         """Whether somebody has a turn or waits for one, with whatever model."""
         return bool(self._leases.asks)
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody has a turn or waits for one who does not only write a title."""
+        return any(ask.priority < Priority.TITLE for ask in self._leases.asks)
+
     def resident(self) -> tuple[str, ...]:
         """Paths of the models in memory, least recently used first."""
         found = [(record.used, path) for path, record in self._records.items() if record.local is not None]

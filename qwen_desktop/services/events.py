@@ -223,6 +223,10 @@ class DownloadsChanged(Struct, frozen=True):
     """Downloads were added, removed or put in another order."""
 
 
+class PromptTemplatesChanged(Struct, frozen=True):
+    """A prompt template was added, changed or removed."""
+
+
 class Owner(Protocol):
     """Whose end ends its subscriptions: a ``QObject``."""
 

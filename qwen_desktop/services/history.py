@@ -13,9 +13,19 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Node, Versions, new_id
+from qwen_desktop.core.chat import (
+    Conversation,
+    Message,
+    Node,
+    Status,
+    Versions,
+    is_temporary,
+    kept_id,
+    new_id,
+    new_temporary_id,
+)
 from qwen_desktop.core.drafts import pasted_texts
-from qwen_desktop.core.engine import Stats, ThinkingMode
+from qwen_desktop.core.engine import Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
@@ -23,7 +33,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
 from qwen_desktop.store import branches, conversations, forks, messages, search
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +63,21 @@ def fork_title(title: str) -> Text:
 
 class History:
     """The conversations. Failures of the disk raise ``AppError``; an unknown conversation raises ``UserFacing``
-    where something should be changed, and reads as None or empty otherwise."""
+    where something should be changed, and reads as None or empty otherwise.
 
-    def __init__(self, db: Database, bus: EventBus, *, clock: Callable[[], float] = time.time) -> None:
+    Temporary ones live in ``temporary``, which is found by the id; everything can be done with them as with others.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        bus: EventBus,
+        *,
+        clock: Callable[[], float] = time.time,
+        temporary: TemporaryDatabase | None = None,
+    ) -> None:
         self._db = db
+        self._temporary = temporary or TemporaryDatabase()
         self._bus = bus
         self._clock = clock
         self._held: dict[str, Callable[[], Message]] = {}
@@ -70,19 +91,30 @@ class History:
     # Conversations -----------------------------------------------------------------------------------------------
 
     async def list(self) -> tuple[Conversation, ...]:
-        """All conversations: pinned first, then the newest."""
+        """All conversations on the disk: pinned first, then the newest."""
         return await self._db.read(conversations.listed)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """One conversation, None when it is unknown or deleted."""
-        return await self._db.read(conversations.get, conversation_id)
+        return await self._of(conversation_id).read(conversations.get, conversation_id)
 
     async def create(
         self, title: str = "", thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
     ) -> Conversation:
         """Add an empty conversation. Without a title it gets one from its first message."""
         entry = self.fresh(title=title, thinking=thinking, system_prompt=system_prompt)
-        await self._db.call(conversations.create, entry)
+        await self._of(entry.id).call(conversations.create, entry)
+        self._bus.publish(ConversationChanged(entry))
+        return entry
+
+    async def create_temporary(
+        self, thinking: ThinkingMode = ThinkingMode.AUTO, system_prompt: str = ""
+    ) -> Conversation:
+        """Add an empty conversation that is in memory alone, as are its messages, its draft and its forks. It is gone
+        when the app ends; ``keep`` brings it to the disk."""
+        await self._temporary.call(conversations.purge)  # what was deleted cannot be brought back for ever
+        entry = self.fresh(thinking=thinking, system_prompt=system_prompt, conversation_id=new_temporary_id())
+        await self._temporary.call(conversations.create, entry)
         self._bus.publish(ConversationChanged(entry))
         return entry
 
@@ -121,36 +153,85 @@ class History:
                 Text("title.empty", QT_TRANSLATE_NOOP("history", "A chat needs a title.")),
                 Text("title.empty.hint", QT_TRANSLATE_NOOP("history", "Type at least one letter.")),
             )
-        self._changed(await self._db.call(conversations.rename, conversation_id, title))
+        self._changed(await self._of(conversation_id).call(conversations.rename, conversation_id, title))
+
+    async def untitled(self, conversation_id: str) -> tuple[Conversation, bool] | None:
+        """A conversation whose title no person has chosen, and whether a model has; None where there is none."""
+        return await self._of(conversation_id).read(conversations.untitled, conversation_id)
+
+    async def title(self, conversation_id: str, before: str, title: str) -> bool:
+        """Give it a title that a model wrote. False where its title is not ``before`` any more, or a person's."""
+        changed = await self._of(conversation_id).call(conversations.title, conversation_id, before, title)
+        if changed is not None:
+            self._bus.publish(ConversationChanged(changed))
+        return changed is not None
 
     async def set_thinking(self, conversation_id: str, mode: ThinkingMode) -> None:
         """Set the mode of its next answers."""
-        self._changed(await self._db.call(conversations.set_thinking, conversation_id, mode))
+        self._changed(await self._of(conversation_id).call(conversations.set_thinking, conversation_id, mode))
 
     async def set_thinking_budget(self, conversation_id: str, tokens: int | None) -> None:
         """Set how many tokens a thought of its next answers may have: None as the settings say, ``NO_BUDGET`` for as
         many as it likes."""
-        self._changed(await self._db.call(conversations.set_thinking_budget, conversation_id, tokens))
+        self._changed(await self._of(conversation_id).call(conversations.set_thinking_budget, conversation_id, tokens))
+
+    async def set_system_prompt(self, conversation_id: str, text: str) -> None:
+        """Set the instructions of its next answers."""
+        self._changed(
+            await self._of(conversation_id).call(conversations.set_system_prompt, conversation_id, clean(text))
+        )
+
+    async def set_sampling(self, conversation_id: str, sampling: Sampling | None) -> None:
+        """Set how the tokens of its next answers are chosen: what is None in it, or all of it, as the settings say."""
+        own = None if sampling == Sampling() else sampling
+        self._changed(await self._of(conversation_id).call(conversations.set_sampling, conversation_id, own))
+
+    async def set_context(self, conversation_id: str, tokens: int | None) -> None:
+        """Set how many tokens the model is to remember here; None as the settings say."""
+        self._changed(await self._of(conversation_id).call(conversations.set_context, conversation_id, tokens))
 
     async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
         """Set what makes its next answers; None is the model that is chosen for the app."""
-        self._changed(await self._db.call(conversations.set_model, conversation_id, model))
+        self._changed(await self._of(conversation_id).call(conversations.set_model, conversation_id, model))
 
     async def models_moved(self, moved: Callable[[str], str]) -> None:
         """Model files have other places now: ``moved`` gives for each path the new one, or the same."""
-        for entry in await self._db.call(conversations.move_models, moved):
-            self._changed(entry)
+        for db in (self._db, *((self._temporary,) if self._temporary.used else ())):
+            for entry in await db.call(conversations.move_models, moved):
+                self._changed(entry)
+
+    async def keep(self, conversation_id: str) -> Conversation:
+        """Bring a temporary conversation to the disk with all its branches; as a temporary one it is gone then.
+
+        What it names as attached must be there already (``Blobs.keep``). Raises ``UserFacing`` while an answer runs in
+        it.
+        """
+        return await to_its_end(self._keep(conversation_id), "history.keep")
+
+    async def _keep(self, conversation_id: str) -> Conversation:
+        found = await self.get(conversation_id)
+        if found is None or not is_temporary(conversation_id):
+            raise gone()
+        said = await self._temporary.call(messages.living, conversation_id)
+        if any(entry.id in self._held or entry.status is Status.STREAMING for entry in said):
+            raise _still_answered()
+        kept = structs.replace(found, id=kept_id(found.id), leaf_id=found.leaf_id and kept_id(found.leaf_id))
+        await self._db.call(forks.insert, kept, tuple(map(_kept, said)))
+        await self._temporary.call(conversations.delete, conversation_id, self._clock())
+        self._bus.publish(ConversationChanged(kept))
+        self._bus.publish(ConversationRemoved(conversation_id))
+        return kept
 
     async def delete(self, conversation_id: str) -> None:
         """Take it out of the list; ``undo_delete`` brings it back until the app starts again. An answer that runs
         in it is stopped first."""
         await self.stop_in(conversation_id)
-        if await self._db.call(conversations.delete, conversation_id, self._clock()):
+        if await self._of(conversation_id).call(conversations.delete, conversation_id, self._clock()):
             self._bus.publish(ConversationRemoved(conversation_id))
 
     async def undo_delete(self, conversation_id: str) -> None:
         """Bring a deleted conversation back, with everything in it."""
-        self._changed(await self._db.call(conversations.undo_delete, conversation_id))
+        self._changed(await self._of(conversation_id).call(conversations.undo_delete, conversation_id))
 
     def before_delete(self, stop: Callable[[str], Awaitable[None]]) -> None:
         """Have ``stop(conversation_id)`` awaited before a conversation is deleted."""
@@ -181,15 +262,15 @@ class History:
 
     async def tail(self, conversation_id: str, count: int) -> tuple[Message, ...]:
         """The last ``count`` messages of the branch on show, oldest first."""
-        return self._live(await self._db.read(messages.tail, conversation_id, count))
+        return self._live(await self._of(conversation_id).read(messages.tail, conversation_id, count))
 
     async def before(self, message_id: str, count: int) -> tuple[Message, ...]:
         """The nearest ``count`` messages above this one, oldest first."""
-        return self._live(await self._db.read(messages.before, message_id, count))
+        return self._live(await self._of(message_id).read(messages.before, message_id, count))
 
     async def message(self, message_id: str) -> Message | None:
         """One message, None when it is unknown or deleted."""
-        found = await self._db.read(messages.get, message_id)
+        found = await self._of(message_id).read(messages.get, message_id)
         return None if found is None else self._live((found,))[0]
 
     async def recent_stats(self, count: int) -> tuple[Stats, ...]:
@@ -222,11 +303,11 @@ class History:
 
     async def versions(self, ids: Sequence[str]) -> dict[str, Versions]:
         """For those of the messages that have other versions: their ids and the place among them."""
-        return await self._db.read(branches.versions, tuple(ids))
+        return await self._of(ids[0]).read(branches.versions, tuple(ids)) if ids else {}
 
     async def tree(self, conversation_id: str) -> tuple[Node, ...]:
         """All messages of a conversation, whatever branch they are on, oldest first."""
-        found = await self._db.read(branches.tree, conversation_id)
+        found = await self._of(conversation_id).read(branches.tree, conversation_id)
         return tuple(map(self._live_node, found)) if self._held else found
 
     async def select_version(self, message_id: str) -> Change:
@@ -246,31 +327,31 @@ class History:
     async def withdraw(self, made: Sequence[str], leaf: str | None) -> None:
         """Take the version back that consists of the messages ``made``, the topmost one first, and have the branch on
         show that ended at ``leaf``. Raises ``UserFacing`` where more than them would go, or ``leaf`` is gone."""
-        self._switched(await self._db.call(branches.withdraw, tuple(made), leaf, self._clock()))
+        self._switched(await self._of(made[0]).call(branches.withdraw, tuple(made), leaf, self._clock()))
 
     async def _select_version(self, message_id: str) -> Change:
-        found = await self._db.call(branches.select_version, message_id)
+        found = await self._of(message_id).call(branches.select_version, message_id)
         if found is None:
             raise branches.message_gone()
         changed, leaf = found
         self._switched(changed)
 
         async def undo() -> None:
-            self._switched(await self._db.call(branches.show_again, leaf or ""))
+            self._switched(await self._of(changed.id).call(branches.show_again, leaf or ""))
 
         return change(ChangeKind.SWITCH, changed.id, message_id, undo)
 
     async def _delete_message(self, message_id: str) -> Change:
-        found = await self._db.call(branches.delete, message_id, self._clock())
+        found = await self._of(message_id).call(branches.delete, message_id, self._clock())
         if found is None:
             raise branches.message_gone()
         changed, leaf = found
         self._switched(changed)
-        if await self._db.call(branches.answering, message_id):
+        if await self._of(message_id).call(branches.answering, message_id):
             await self.stop_in(changed.id)
 
         async def undo() -> None:
-            self._switched(await self._db.call(branches.restore, message_id, leaf))
+            self._switched(await self._of(message_id).call(branches.restore, message_id, leaf))
 
         return change(ChangeKind.DELETE, changed.id, "", undo)
 
@@ -282,7 +363,7 @@ class History:
         now = self._clock()
         fork = structs.replace(
             source,
-            id=new_id(),
+            id=new_id(source.id),
             title=title or (str(fork_title(source.title)) if source.title else ""),
             titled=bool(title),
             created=now,
@@ -292,7 +373,7 @@ class History:
             archived=False,
         )
         current = {identity: message() for identity, message in self._held.items()}
-        made = await self._db.call(forks.fork, message_id, fork, current)
+        made = await self._of(message_id).call(forks.fork, message_id, fork, current)
         if made is None:
             raise branches.message_gone()
         copied = await self.tree(made.id)
@@ -314,7 +395,7 @@ class History:
     async def prompt_messages(self, message_id: str, characters: int) -> tuple[tuple[Message, ...], int]:
         """A message and those above it until their text passes ``characters``, oldest first; and how many more
         there are."""
-        found, left_out = await self._db.read(messages.recent_text, message_id, characters)
+        found, left_out = await self._of(message_id).read(messages.recent_text, message_id, characters)
         return self._live(found), left_out
 
     async def add(
@@ -327,7 +408,7 @@ class History:
         """
         first = entries[0]
         title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
-        changed = await self._db.call(messages.add, tuple(entries), new=new, title=title)
+        changed = await self._of(first.conversation_id).call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()
         if announce:
@@ -336,7 +417,7 @@ class History:
 
     async def save(self, entry: Message, *, durable: bool) -> bool:
         """Write an answer as it is now; ``durable`` survives a power cut. False when it was removed meanwhile."""
-        return await self._db.call(messages.save, entry, durable=durable)
+        return await self._of(entry.conversation_id).call(messages.save, entry, durable=durable)
 
     def hold(self, message_id: str, current: Callable[[], Message]) -> None:
         """Serve this message from memory until ``release``."""
@@ -349,6 +430,10 @@ class History:
     def now(self) -> float:
         """The time for new messages, seconds since the epoch."""
         return self._clock()
+
+    def _of(self, identity: str) -> Database:
+        """Where a conversation lies, or a message, by its id."""
+        return self._temporary if is_temporary(identity) else self._db
 
     def _live(self, found: tuple[Message, ...]) -> tuple[Message, ...]:
         if not self._held:
@@ -372,6 +457,30 @@ def _attached(parts: Sequence[Part]) -> str:
     attached = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
     names = (part.name or (part.text[:1000] if isinstance(part, FilePart) else "") for part in attached)
     return next(filter(None, names), "")
+
+
+def _kept(entry: Message) -> Message:
+    """A message of a temporary conversation as one on the disk."""
+    made = entry.provenance
+    if made is not None and made.again is not None:
+        made = structs.replace(made, again=structs.replace(made.again, of=kept_id(made.again.of)))
+    if made is not None and made.recipe is not None and made.recipe.cut_from is not None:
+        made = structs.replace(made, recipe=structs.replace(made.recipe, cut_from=kept_id(made.recipe.cut_from)))
+    return structs.replace(
+        entry,
+        id=kept_id(entry.id),
+        conversation_id=kept_id(entry.conversation_id),
+        parent_id=entry.parent_id and kept_id(entry.parent_id),
+        context_cut=entry.context_cut and kept_id(entry.context_cut),
+        provenance=made,
+    )
+
+
+def _still_answered() -> UserFacing:
+    return UserFacing(
+        Text("keep.answered", QT_TRANSLATE_NOOP("history", "An answer is still being written in this chat.")),
+        Text("keep.answered.hint", QT_TRANSLATE_NOOP("history", "Keep the chat when the answer has ended.")),
+    )
 
 
 def gone() -> UserFacing:

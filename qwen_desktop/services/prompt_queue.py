@@ -61,7 +61,7 @@ class PromptQueue:
 
     def add(self, conversation_id: str, draft: Draft, place: int | None = None) -> QueuedPrompt:
         """An answer runs or is about to: put what is to follow it at ``place``, else at the end."""
-        queued = QueuedPrompt(new_id(), draft)
+        queued = QueuedPrompt(new_id(conversation_id), draft)
         if not self.of(conversation_id):
             self._going.add(conversation_id)
         self.insert(conversation_id, queued, place)

@@ -35,11 +35,13 @@ from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
 from qwen_desktop.services.slowness import Slowness
+from qwen_desktop.services.titles import Titles
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.secrets import Secrets
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -101,10 +103,11 @@ class Services:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file if history else None, backups=backups)
-        self.history = History(self.database, self.bus)
+        self.temporary = TemporaryDatabase()
+        self.history = History(self.database, self.bus, temporary=self.temporary)
         self.search = Search(self.database, self.bus)
         self.arranging = Arranging(self.database, self.bus, self.history)
-        self.blobs = Blobs(self.database, paths.blobs)
+        self.blobs = Blobs(self.database, paths.blobs, temporary=self.temporary)
         self.backups = Backups(self.database, paths)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
@@ -119,8 +122,11 @@ class Services:
             paths=paths,
             options=self.library.options,
         )
+        self.titles = Titles(self.history, self.engines, self.models, self.preferences, self.bus)
+        self.titles.gives_way_to(lambda ref: self.tuner.progress(ref) is not None)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(self.database, self.bus)
+        self.prompt_templates = PromptTemplates(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
 
     async def open(self) -> None:
@@ -133,6 +139,7 @@ class Services:
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self.tuner.watch()
+        self.titles.watch()
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
 
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
@@ -142,6 +149,7 @@ class Services:
         for name, step, share in (
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
+            ("titles", self.titles.aclose, 0.01),
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),
@@ -150,10 +158,11 @@ class Services:
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
             ("library", self.library.aclose, 0.02),
-            ("engines", self.engines.aclose, 0.19),
+            ("engines", self.engines.aclose, 0.18),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
-            ("database", self.database.aclose, 0.08),
+            ("temporary", self.temporary.aclose, 0.01),
+            ("database", self.database.aclose, 0.07),
         ):
             try:
                 async with asyncio.timeout(seconds * share):

@@ -21,13 +21,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, is_temporary
 from qwen_desktop.core.errors import Environment, UserFacing, error_of, os_problem
 from qwen_desktop.core.files import read_file, temporary_prefix, write_atomic
 from qwen_desktop.core.parts import blobs_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store.connection import transaction
-from qwen_desktop.store.database import Database
+from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +45,26 @@ _UNUSED = (
 
 
 class Blobs:
-    """The attachments of a history, in ``folder``. Where the history lives in memory, new ones do too."""
+    """The attachments of a history, in ``folder``. Where the history lives in memory, new ones do too, and those of
+    temporary conversations always do, which live in ``temporary``."""
 
-    def __init__(self, db: Database, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        db: Database,
+        folder: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        temporary: TemporaryDatabase | None = None,
+    ) -> None:
         self._db = db
+        self._temporary = temporary or TemporaryDatabase()
         self._folder = folder
         self._clock = clock
         self._memory: dict[str, bytes] = {}
 
-    async def add(self, data: bytes, media_type: str) -> str:
-        """Keep ``data`` and return its hash, by which the parts of a message name it.
+    async def add(self, data: bytes, media_type: str, *, conversation_id: str = "") -> str:
+        """Keep ``data`` and return its hash, by which the parts of a message name it: one of ``conversation_id``, where
+        that is a temporary one, in memory only.
 
         A message must do so within a day. Raises ``UserFacing`` when it is too large, ``AppError`` for what the disk
         does.
@@ -63,9 +73,10 @@ class Blobs:
             raise _too_large()
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         row = (sha256, len(data), media_type)
-        if not self._db.kept:
+        db = self._temporary if is_temporary(conversation_id) else self._db
+        if not db.kept:
             self._memory[sha256] = data
-            await self._db.call(_record, *row, self._clock(), whole=True)
+            await db.call(_record, *row, self._clock(), whole=True)
             return sha256
         for _ in range(ATTEMPTS):
             await self._db.call(_record, *row, self._clock())
@@ -93,6 +104,12 @@ class Blobs:
             raise _damaged()
         return data
 
+    async def keep(self, conversation_id: str) -> None:
+        """Bring what a temporary conversation names to the disk, before it is kept there itself."""
+        for sha256, media_type in await self._temporary.call(_named, conversation_id):
+            if sha256 in self._memory:
+                await self.add(self._memory[sha256], media_type)
+
     async def clean(self) -> int:
         """Remove what nothing names and return how much that was. Not for commands, nor for a history in memory, which
         does not know what the one on the disk names."""
@@ -119,6 +136,15 @@ def refer(connection: sqlite3.Connection, entry: Message, *, must_be_there: bool
             if must_be_there:
                 raise UserFacing(_missing_text(name), _ATTACH_AGAIN)
             log.warning("blob.unknown")
+
+
+def _named(connection: sqlite3.Connection, conversation_id: str) -> list[tuple[str, str]]:
+    """The hashes and media types of what the messages of a conversation name."""
+    return connection.execute(
+        "SELECT DISTINCT b.sha256, b.media_type FROM message_blobs u JOIN messages m ON m.id = u.message_id "
+        "JOIN blobs b ON b.sha256 = u.sha256 WHERE m.conversation_id = ?",
+        (conversation_id,),
+    ).fetchall()
 
 
 def _record(

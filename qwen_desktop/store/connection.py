@@ -39,7 +39,9 @@ def connect(path: Path | None) -> Connection:
     )
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        if path is not None:
+        if path is None:  # what SQLite sorts or keeps aside would go to a file of the system's temporary folder
+            connection.execute("PRAGMA temp_store = MEMORY")
+        else:
             connection.wal = _journal(connection) == "wal"
             # A file that cannot be written is opened without complaint: ask now, not at the first message.
             connection.execute("BEGIN IMMEDIATE")

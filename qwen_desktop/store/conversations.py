@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation
-from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
@@ -53,6 +53,25 @@ def rename(connection: sqlite3.Connection, conversation_id: str, title: str) -> 
     return _change(connection, "title = ?, titled = 1", conversation_id, title)
 
 
+def untitled(connection: sqlite3.Connection, conversation_id: str) -> tuple[Conversation, bool] | None:
+    """A conversation whose title no person has chosen, and whether a model has; None where there is none."""
+    found = connection.execute("SELECT titled FROM conversations WHERE id = ?", (conversation_id,)).fetchone()
+    entry = get(connection, conversation_id)
+    return None if found is None or entry is None or entry.titled else (entry, found[0] == rows.BY_MODEL)
+
+
+def title(connection: sqlite3.Connection, conversation_id: str, before: str, title: str) -> Conversation | None:
+    """Give it a title that a model wrote, in the place of ``before``; None where it has another one by now, or a person
+    has chosen that."""
+    with transaction(connection, durable=True):
+        changed = connection.execute(
+            "UPDATE conversations SET title = ?, titled = ? "
+            "WHERE id = ? AND title = ? AND titled <> 1 AND deleted_at IS NULL",
+            (title, rows.BY_MODEL, conversation_id, before),
+        )
+    return get(connection, conversation_id) if changed.rowcount else None
+
+
 def set_thinking(connection: sqlite3.Connection, conversation_id: str, mode: ThinkingMode) -> Conversation | None:
     """Set the thinking mode of its next answers."""
     return _change(connection, "thinking = ?", conversation_id, str(mode))
@@ -83,6 +102,23 @@ def set_thinking_budget(
 ) -> Conversation | None:
     """Set how many tokens a thought of its next answers may have; see ``Conversation``."""
     return _change(connection, "thinking_budget = ?", conversation_id, tokens)
+
+
+def set_system_prompt(connection: sqlite3.Connection, conversation_id: str, text: str) -> Conversation | None:
+    """Set the instructions of its next answers."""
+    return _change(connection, "system_prompt = ?", conversation_id, text)
+
+
+def set_sampling(
+    connection: sqlite3.Connection, conversation_id: str, sampling: Sampling | None
+) -> Conversation | None:
+    """Set how the tokens of its next answers are chosen; None as the settings say."""
+    return _change(connection, "sampling = ?", conversation_id, rows.encode_optional(sampling))
+
+
+def set_context(connection: sqlite3.Connection, conversation_id: str, tokens: int | None) -> Conversation | None:
+    """Set how many tokens the model is to remember here; None as the settings say."""
+    return _change(connection, "context = ?", conversation_id, tokens)
 
 
 def delete(connection: sqlite3.Connection, conversation_id: str, now: float) -> bool:

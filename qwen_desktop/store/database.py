@@ -231,6 +231,35 @@ class Database:
         self.problems += (told.problem,)
 
 
+class TemporaryDatabase(Database):
+    """What temporary conversations have: in memory, and gone with the process. It opens by itself when the first one is
+    made."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._ended = False
+
+    @property
+    def used(self) -> bool:
+        """Whether there was ever a temporary conversation."""
+        return self._lanes is not None
+
+    async def aclose(self) -> None:
+        self._ended = True
+        await super().aclose()
+
+    def _opened(self) -> _Lanes:
+        if self._lanes is None and not self._ended:
+            lane = Lane("temporary")
+
+            def opening() -> None:
+                lane.opened = _in_memory(None)
+
+            lane.start(opening)  # what is asked for from now on comes after it
+            self._lanes = _Lanes(lane)
+        return super()._opened()
+
+
 async def _ended(write: asyncio.Future[Any] | None) -> bool:
     """Wait for a write, and say whether it has ended in time; those before it have then too."""
     return write is None or write.done() or bool((await asyncio.wait({write}, timeout=PATIENCE_S))[0])

@@ -74,7 +74,7 @@ def _encode(unsent: Unsent) -> str:
         name: [{"id": prompt.id, "draft": _plain(prompt.draft)} for prompt in getattr(unsent, name)]
         for name in ("queue", "leaving")
     }
-    return rows.encode({"draft": _plain(unsent.draft), **prompts})
+    return rows.encode({"draft": _plain(unsent.draft), **prompts, "setup": unsent.setup})
 
 
 def _plain(draft: Draft) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Status
+from qwen_desktop.core.chat import TEMPORARY, Conversation, Message, Status, is_temporary
 from qwen_desktop.core.engine import FinishReason
 from qwen_desktop.store import branches, conversations, messages, rows, search
 from qwen_desktop.store.connection import transaction
@@ -33,14 +33,22 @@ def fork(
     return conversations.get(connection, new.id)
 
 
+def insert(connection: sqlite3.Connection, new: Conversation, said: Sequence[Message]) -> None:
+    """Add a conversation with its messages, those above first: all or nothing."""
+    with transaction(connection, durable=True):
+        conversations.insert(connection, new)
+        for entry in said:
+            messages.insert(connection, entry)
+
+
 def _copy(connection: sqlite3.Connection, message_id: str, conversation_id: str, current: Mapping[str, Message]) -> str:
     connection.execute(
         "CREATE TEMP TABLE IF NOT EXISTS way (seq INTEGER PRIMARY KEY, id TEXT UNIQUE, parent_id TEXT, copy TEXT)"
     )
     connection.execute("DELETE FROM way")
     connection.execute(
-        f"INSERT INTO way {branches.UP} SELECT seq, id, parent_id, lower(hex(randomblob(16))) FROM up",  # noqa: S608
-        (message_id,),
+        f"INSERT INTO way {branches.UP} SELECT seq, id, parent_id, ? || lower(hex(randomblob(16))) FROM up",  # noqa: S608
+        (message_id, TEMPORARY if is_temporary(conversation_id) else ""),
     )
     # Where the context was cut stands in an answer's recipe, too.
     connection.execute(

@@ -98,6 +98,16 @@ def tail(connection: sqlite3.Connection, conversation_id: str, count: int) -> tu
     return () if row is None or row[0] is None else upwards(connection, row[0], count)
 
 
+def living(connection: sqlite3.Connection, conversation_id: str) -> tuple[Message, ...]:
+    """All messages of a conversation that are not deleted, in the order in which they came."""
+    return rows.fetch_messages(
+        connection,
+        f"SELECT {rows.MESSAGE_COLUMNS} FROM messages m WHERE m.conversation_id = ? "  # noqa: S608 - constants
+        f"AND m.seq NOT IN {branches.DEAD} ORDER BY m.seq",
+        conversation_id,
+    )
+
+
 def before(connection: sqlite3.Connection, message_id: str, count: int) -> tuple[Message, ...]:
     """The nearest ``count`` ancestors of a message, oldest first."""
     row = connection.execute(

@@ -25,6 +25,8 @@ _parts: msgspec.json.Decoder[tuple[Part, ...]] = msgspec.json.Decoder(tuple[Part
 #: The parts of a message as stored. Raises ``ValueError``.
 parts_of = _parts.decode
 
+#: What ``conversations.titled`` is where a model wrote the title; it is 1 where a person did.
+BY_MODEL = 2
 #: The code of a message's problem that cannot be read.
 UNREADABLE = "message.unreadable"
 CONVERSATION_COLUMNS = (
@@ -70,7 +72,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         created=created,
         updated=updated,
         leaf_id=leaf,
-        titled=bool(titled),
+        titled=bool(titled) and titled != BY_MODEL,
         thinking=_MODES.get(thinking, ThinkingMode.AUTO),
         system_prompt=system_prompt,
         pinned=bool(pinned),

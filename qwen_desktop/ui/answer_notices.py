@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QGuiApplication
 
-from qwen_desktop.core.chat import Message, Status
+from qwen_desktop.core.chat import Message, Status, is_temporary
 from qwen_desktop.core.parts import Role
 from qwen_desktop.services import events
 from qwen_desktop.ui import foreground, texts
@@ -84,6 +84,8 @@ class AnswerNotices(QObject):
         return texts.fill(said, name=made.model_name)
 
     def _title(self, conversation_id: str) -> str:
+        if is_temporary(conversation_id):  # the desktop may keep what it was told
+            return self.tr("Temporary chat")
         found = self._window.chat.sidelist.model.conversation(conversation_id)
         return found.title if found is not None else ""
 

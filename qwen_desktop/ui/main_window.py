@@ -18,6 +18,7 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
+from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
@@ -120,6 +121,8 @@ class MainWindow(FirstPaintWindow):
     def _connect(self) -> None:
         slots: dict[str, Callable[[], object]] = {
             "chat.new": lambda: self._in_chat().new_chat(),
+            "chat.temporary": lambda: self._in_chat().new_temporary_chat(),
+            "chat.keep": lambda: self._in_chat().keep_chat(),
             "chat.find": lambda: self._in_chat().find_chat(),
             "chat.rename": lambda: self._in_chat().rename(),
             "chat.delete": lambda: self._in_chat().delete(),
@@ -136,6 +139,7 @@ class MainWindow(FirstPaintWindow):
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
+            "chat.instructions": lambda: self._in_chat().pane.instructions.toggle(),
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
             "answer.copy": lambda: self.chat.pane.copy_answer(),
@@ -157,6 +161,7 @@ class MainWindow(FirstPaintWindow):
             "view.smaller": lambda: self._scale(-_STEP),
             "view.normal": lambda: self._scale(0),
             "view.fullscreen": lambda: self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen),
+            "prompts.manage": self._manage_templates,
             "network.online": self._go_online,
             "help.slow": self._show_slow,
             "help.shortcuts": self._show_shortcuts,
@@ -230,7 +235,7 @@ class MainWindow(FirstPaintWindow):
         """The next start shows it again, also after a kill."""
         import asyncio  # noqa: PLC0415 - not before the first paint
 
-        write = self.keep_conversation(conversation_id)
+        write = None if is_temporary(conversation_id) else self.keep_conversation(conversation_id)
         if write is not None:
             self.operations.run(asyncio.to_thread(write), owner=self)
         if self.notices is not None:
@@ -252,7 +257,7 @@ class MainWindow(FirstPaintWindow):
     def leave(self) -> None:
         """The window closes: nothing is read ahead any more."""
         if self.pages.built(CHAT) is not None:
-            self.chat.pane.feed.leave()
+            self.chat.pane.leave()
 
     def _leave_skeleton(self) -> None:
         """The first page is there: what was typed before belongs to it."""
@@ -377,6 +382,11 @@ class MainWindow(FirstPaintWindow):
 
         send_with = self._services.preferences.settings.chat.send_with
         ShortcutsDialog(self._theme, self, send_with=send_with).open()
+
+    def _manage_templates(self) -> None:
+        from qwen_desktop.ui.chat.template_dialog import TemplatesDialog  # noqa: PLC0415 - not before the first paint
+
+        TemplatesDialog(self.ui, self).open()
 
     def _show_slow(self) -> None:
         from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - not before the first paint

@@ -21,6 +21,7 @@ from qwen_desktop.ui.actions import native_keys
 from qwen_desktop.ui.chat.chips import Attachments, PromptLine
 from qwen_desktop.ui.chat.message_edit import MessageEdit
 from qwen_desktop.ui.chat.switch_hint import SwitchHint
+from qwen_desktop.ui.chat.template_fields import TemplateFields
 from qwen_desktop.ui.chat.thinking_control import ThinkingControl
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
@@ -47,6 +48,8 @@ class Composer(FloatingFrame):
     edited = Signal()
     stop_wanted = Signal()
     go_on_wanted = Signal()
+    #: The button with the slash was pressed.
+    templates_wanted = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -66,6 +69,9 @@ class Composer(FloatingFrame):
         self.edit.textChanged.connect(self._text_changed)
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
         self.switches = SwitchHint(theme, self.edit, self)
+        self.fields = TemplateFields(theme, self.edit, self)
+        self.slash = IconButton(theme, "slash", self.tr("Prompt templates ( / )"), self)
+        self.slash.clicked.connect(self.templates_wanted)
         self.thinking = ThinkingControl(theme, self)
         self.thinking.chosen.connect(self.switches.set_mode)
         self.model = ModelButton(theme, self)
@@ -80,10 +86,11 @@ class Composer(FloatingFrame):
         right = QWidget(self)
         row((self.loading, 1), (None, 0), self.model, self.queue_button, self.button, on=right)
         tools = FoldingRow(self)
+        tools.add(self.slash)
         tools.add(self.thinking)
         tools.add(right, wide=True)
         self._above = column(self.line, self.attached, gap=8)
-        column(self._above, self.edit, self.switches, 22, tools, on=self, margins=(17, 13, 12, 10))
+        column(self._above, self.edit, self.switches, self.fields, 22, tools, on=self, margins=(17, 13, 12, 10))
         self.set_send_with("enter")
         self._order()
         self.setFocusProxy(self.edit)
@@ -98,6 +105,7 @@ class Composer(FloatingFrame):
     def set_draft(self, draft: Draft) -> None:
         """Show another draft, which is no editing."""
         self._setting = True
+        self.fields.end()
         self.edit.set_text(draft.text)
         self._attach(draft.attachments)
         self._setting = False
@@ -199,11 +207,17 @@ class Composer(FloatingFrame):
         if self.edit.composing():
             return
         draft = self.draft
+        if draft.parts and self.fields.holds():
+            return
         if draft.parts:
             self.take(Draft())
             self.sent.emit(draft)
         elif not draft:
             self.go_on_wanted.emit()
+
+    def attach(self, part: Part) -> None:
+        """Put one more beside the text."""
+        self._attach((*self._attachments, part))
 
     # Attachments ------------------------------------------------------------------------------------------------------
 

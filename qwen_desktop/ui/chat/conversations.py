@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
-from qwen_desktop.core.chat import Conversation, Folder
+from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.list_nodes import (
     ALL,
@@ -52,7 +52,7 @@ _SLICE = 400
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
 #: The order of what stands beside each other at the top; the days have the places between.
-_PINNED_RANK, _FOLDERS_RANK, _ARCHIVE_RANK = 0, 1, 99
+_TEMPORARY_RANK, _PINNED_RANK, _FOLDERS_RANK, _ARCHIVE_RANK = -1, 0, 1, 99
 _TEXT, _EDIT, _TIP = (
     int(role) for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)
 )
@@ -304,7 +304,8 @@ class ConversationTree(QAbstractItemModel):
         node = self._node(index)
         conversation = node.conversation
         if conversation is not None:
-            title = conversation.title or self.tr("New chat")
+            new = self.tr("Temporary chat") if is_temporary(conversation.id) else self.tr("New chat")
+            title = conversation.title or new
             running, unsent = conversation.id in self._running, conversation.id in self._unsent
             return Row(node.kind, conversation.id, title, node.depth, False, 0, running, unsent, conversation.tags)
         if node.kind is Kind.FOLDER:
@@ -324,7 +325,11 @@ class ConversationTree(QAbstractItemModel):
         if node is self._root:
             return Row(node.kind)
         rank = node.key[0]
-        titles = {_PINNED_RANK: self.tr("Pinned"), _FOLDERS_RANK: self.tr("Folders")}
+        titles = {
+            _TEMPORARY_RANK: self.tr("Temporary"),
+            _PINNED_RANK: self.tr("Pinned"),
+            _FOLDERS_RANK: self.tr("Folders"),
+        }
         return Row(node.kind, "", titles[rank] if rank in titles else self._days[rank - _FOLDERS_RANK - 1][1])
 
     def section(self, index: Index) -> str:
@@ -733,7 +738,10 @@ class ConversationTree(QAbstractItemModel):
             self._say_changed(node)
 
     def _rank(self, conversation: Conversation) -> int:
-        """Which of those without a folder it belongs to."""
+        """Which of those without a folder it belongs to; a temporary one is above all others, since it goes with the
+        app."""
+        if is_temporary(conversation.id):
+            return _TEMPORARY_RANK
         if self._homes[conversation.id] == PINNED:
             return _PINNED_RANK
         return _FOLDERS_RANK + 1 + bisect_left(self._days, (-conversation.updated,), 0, len(self._days) - 1)

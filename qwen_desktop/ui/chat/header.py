@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
-from qwen_desktop.ui.widgets.buttons import IconButton
+from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import Chip, ElidedLabel
 from qwen_desktop.ui.widgets.select import Menu
 
@@ -30,20 +30,42 @@ class ChatHeader(QWidget):
         self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark")
         self.chip.setToolTip(self.tr("The guide explains this app. It is not a general assistant."))
+        self.temporary = Chip(theme, self.tr("Temporary"), self, icon="message-circle-dashed", kind="accent")
+        self.temporary.setToolTip(self.tr("Nothing of this chat is written to the disk."))
+        self.keep_button = TextButton(theme, actions["chat.keep"].text(), self, kind="link")
+        self.keep_button.setToolTip(self.tr("Save this chat on the disk, as any other one."))
+        self.keep_button.clicked.connect(actions["chat.keep"].trigger)
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
+        self.instructions_button = IconButton(theme, "sliders-horizontal", actions.tooltip("chat.instructions"), self)
+        self.instructions_button.setCheckable(True)
+        self.instructions_button.clicked.connect(actions["chat.instructions"].trigger)
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        parts = (self.list_button, self.title, self.chip, None, self.versions_button, self.menu_button)
+        parts = (
+            self.list_button,
+            self.title,
+            self.chip,
+            self.temporary,
+            None,
+            self.keep_button,
+            self.instructions_button,
+            self.versions_button,
+            self.menu_button,
+        )
         row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 
-    def show_chat(self, title: str, *, stored: bool, guide: bool) -> None:
-        """Name the chat; the menu is there for one that is stored, the label where the guide answers."""
+    def show_chat(self, title: str, *, stored: bool, guide: bool, temporary: bool = False, begun: bool = True) -> None:
+        """Name the chat; the menu is there for one that is stored, the label where the guide answers.
+
+        A temporary one can be kept once it is ``begun``."""
+        self.temporary.setVisible(temporary)
+        self.keep_button.setVisible(temporary and begun)
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)

@@ -10,8 +10,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from qwen_desktop.core.chat import Conversation, Folder
+from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
+from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
@@ -67,6 +68,7 @@ class ChatPage(ListPage):
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
         self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
+        self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
         self._show_pane()
@@ -110,6 +112,40 @@ class ChatPage(ListPage):
         self.pane.new_folder = folder_id
         self._show_pane()
         self.pane.setFocus()
+
+    def new_temporary_chat(self) -> None:
+        """Begin a chat that leaves nothing on the disk; one that is on show and empty already is it."""
+        if self.pane.temporary and not self.pane.transcript.items:
+            self.pane.setFocus()
+            return
+        chat = self._ui.services.preferences.settings.chat
+        made = self._ui.services.history.create_temporary(ThinkingMode(chat.thinking), chat.system_prompt.strip())
+
+        def begun(conversation: Conversation) -> None:
+            self.open(conversation.id)
+            self.pane.setFocus()
+
+        self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
+
+    def keep_chat(self) -> None:
+        """Bring the chosen temporary chat to the disk."""
+        services, where = self._ui.services, self.sidelist.target
+        if not is_temporary(where):
+            return
+
+        async def kept() -> Conversation:
+            await services.blobs.keep(where)
+            return await services.history.keep(where)
+
+        def done(conversation: Conversation) -> None:
+            services.drafts.keep(where)
+            if on_show and self.current in (where, conversation.id, ""):
+                self.open(conversation.id)
+                self.pane.setFocus()
+            self._ui.notify.toast(self.tr("The chat is kept from now on."))
+
+        on_show = where == self.current
+        self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def find_chat(self) -> None:
         """Go to the Find field, showing the list when it is hidden."""
@@ -227,7 +263,8 @@ class ChatPage(ListPage):
         title = self.pane.title
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
-        self.header.show_chat(title, stored=stored, guide=self.pane.model_state.guide)
+        temporary, guide = self.pane.temporary, self.pane.model_state.guide
+        self.header.show_chat(title, stored=stored, guide=guide, temporary=temporary, begun=self.pane.begun)
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -13,7 +13,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
-from qwen_desktop.core.chat import Conversation, new_id
+from qwen_desktop.core.chat import Conversation, Setup, is_temporary, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
@@ -31,11 +31,14 @@ from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
+from qwen_desktop.ui.chat.instructions_panel import InstructionsPanel
 from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
+from qwen_desktop.ui.chat.side_panel import SidePanel
 from qwen_desktop.ui.chat.status_line import StatusLine
+from qwen_desktop.ui.chat.template_menu import TemplateMenu
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.chat.versions_panel import SidePanel, VersionsPanel
+from qwen_desktop.ui.chat.versions_panel import VersionsPanel
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
@@ -67,6 +70,7 @@ class ConversationPane(QWidget):
         self.new_folder = ""
         self._thinking_wish = f"chat.thinking.{id(self)}"
         self._budget_wish = f"chat.budget.{id(self)}"
+        self._setup_wish = f"chat.setup.{id(self)}"
         self.transcript = TranscriptView(ui.theme, self)
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
@@ -86,6 +90,7 @@ class ConversationPane(QWidget):
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
+        self.instructions = InstructionsPanel(ui.theme, self)
         self.messages.pointed = lambda: self.versions.pointed
         self.setFocusProxy(self.composer)
         self._stack = _Pages(self)
@@ -97,8 +102,9 @@ class ConversationPane(QWidget):
         self._foot = row(None, (self._column, 1000), None, gap=0)
         talk = QWidget(self)
         column((self._stack, 1), self._foot, on=talk)
-        beside = SidePanel(ui.theme, talk, self.versions, self)
+        beside = SidePanel(ui.theme, talk, (self.versions, self.instructions), self)
         column(*([header] if header is not None else []), (beside, 1), on=self)
+        self.templates = TemplateMenu(ui, self.composer, self)
         self._connect()
         self._align()
         self._take_settings(ui.services.preferences.settings)
@@ -142,6 +148,9 @@ class ConversationPane(QWidget):
         self.versions.delete_wanted.connect(self.messages.delete)
         self.versions.fork_wanted.connect(self.messages.fork)
         self.versions.closed.connect(self.setFocus)
+        self.instructions.closed.connect(self.setFocus)
+        self.instructions.changed.connect(self._set_up)
+        self.instructions.reset_wanted.connect(self._reset_setup)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
@@ -166,7 +175,7 @@ class ConversationPane(QWidget):
     def areas(self) -> list[QWidget]:
         """Its parts, in the order in which F6 goes through them."""
         messages = self.transcript if self.transcript.isVisible() else self.empty
-        return [messages, self.composer.edit, self.versions.view]
+        return [messages, self.composer.edit, self.versions.view, self.instructions]
 
     @property
     def _id(self) -> str:
@@ -174,19 +183,32 @@ class ConversationPane(QWidget):
         return self.current or self.feed.next_id
 
     @property
+    def temporary(self) -> bool:
+        """Whether it is kept in memory only."""
+        return is_temporary(self.current)
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything was said in it."""
+        return self._conversation is not None and self._conversation.leaf_id is not None
+
+    @property
     def title(self) -> str:
         """Its title."""
-        return self._conversation.title if self._conversation is not None else self.tr("New chat")
+        new = self.tr("Temporary chat") if self.temporary else self.tr("New chat")
+        return (self._conversation.title if self._conversation is not None else "") or new
 
     def open(self, conversation: Conversation | None) -> asyncio.Task[None] | None:
         """Show a conversation, None for a new one; what is in the composer stays with the one it was written for. The
         task, if there is one, ends when the end of the conversation is on show."""
         self._ui.operations.withdraw(self._thinking_wish)
         self._ui.operations.withdraw(self._budget_wish)
+        self._ui.operations.withdraw(self._setup_wish)
         where = conversation.id if conversation is not None else ""
         if where and where == self.current:
             return None
         self.composer.thinking.budget.moved_on.emit()
+        self.instructions.flush()
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None
@@ -195,7 +217,10 @@ class ConversationPane(QWidget):
         self.composer.set_draft(self._drafts.of(where))
         self._place = None
         self._show_queue()
+        self._show_setup()
         self.status.set_run(self.feed.run)
+        self.composer.set_dashed(self.temporary)
+        self.empty.set_temporary(self.temporary)
         self._show_model()
         self._show_running()
         self.shown.emit(where)
@@ -249,7 +274,7 @@ class ConversationPane(QWidget):
             return
         before, self._place = self.composer.draft, place
         if before.parts:
-            self._queue.insert(self._id, QueuedPrompt(new_id(), before), place)
+            self._queue.insert(self._id, QueuedPrompt(new_id(self._id), before), place)
             self._place = None
         self.composer.take(queued.draft)
 
@@ -296,6 +321,7 @@ class ConversationPane(QWidget):
                         thinking_budget=budget,
                         message_id=message_id,
                         folder_id=folder,
+                        setup=setup,
                     )
                 except Exception:
                     self._queue.hold(here)
@@ -304,8 +330,10 @@ class ConversationPane(QWidget):
                         self._drafts.come_back(where, queued.draft)
                     raise
 
+        self.instructions.flush()
         thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
         folder = "" if where else self.new_folder
+        setup = None if where else self._drafts.setup("")
         work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
         self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
 
@@ -381,10 +409,12 @@ class ConversationPane(QWidget):
     def _conversation_changed(self, event: events.ConversationChanged) -> None:
         if event.conversation.id == self._id:  # that of a new chat is told before its first message
             self._conversation = event.conversation
+            self._show_setup()
             self._show_model()
 
     def _adopted(self, conversation_id: str) -> None:
         self._drafts.put("", Draft())
+        self._drafts.put_setup("", Setup())
         self._keep_draft()  # what was written since is the new conversation's
         self.changed.emit()
         self.shown.emit(conversation_id)
@@ -418,6 +448,62 @@ class ConversationPane(QWidget):
         else:
             self._new_budget = tokens
 
+    # Instructions and values -----------------------------------------------------------------------------------------
+
+    @property
+    def _setup(self) -> Setup:
+        """How it is answered, or will be."""
+        found = self._conversation
+        if found is None or not self.current:
+            return self._drafts.setup("")
+        return Setup(found.system_prompt, found.sampling, found.context)
+
+    def _show_setup(self, _end: object = None) -> None:
+        if not self._ui.operations.pending(self._setup_wish):
+            self.instructions.show_setup(self._setup, begun=bool(self.current))
+
+    def _set_up(self, before: Setup, setup: Setup) -> None:
+        """Have it answered so from now on; what is as ``before`` is stored already."""
+        where = self.current
+        if where:
+            stored, show = self._store_setup(where, before, setup), self._show_setup
+            self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._setup_wish)
+        else:
+            self._drafts.put_setup("", setup)
+
+    async def _store_setup(self, where: str, before: Setup, after: Setup) -> None:
+        history = self._ui.services.history
+        if after.system_prompt != before.system_prompt:
+            await history.set_system_prompt(where, after.system_prompt or "")
+        if after.sampling != before.sampling:
+            await history.set_sampling(where, after.sampling)
+        if after.context != before.context:
+            await history.set_context(where, after.context)
+
+    def _reset_setup(self) -> None:
+        """Take all from the settings again, with undo."""
+        where, before = self.current, self._setup
+        prompt = self._ui.services.preferences.settings.chat.system_prompt.strip()
+        wanted = Setup(prompt) if where else Setup()
+        if before == wanted:
+            return
+
+        def put(then: Setup, now: Setup) -> None:
+            if where == self.current:
+                self._set_up(then, now)
+                self.instructions.show_setup(now, begun=bool(where))
+            elif where:
+                self._ui.operations.run(self._store_setup(where, then, now), owner=self)
+
+        put(before, wanted)
+        told = self.tr("Instructions and values are those of Settings.")
+        self._ui.notify.undoable(told, lambda: put(wanted, before))
+
+    def leave(self) -> None:
+        """The window closes: what was typed is stored, and nothing is read ahead any more."""
+        self.instructions.flush()
+        self.feed.leave()
+
     def _thinking(self) -> ThinkingMode:
         return ThinkingMode(self.composer.thinking.value) if self.current else self._new_thinking
 
@@ -429,6 +515,7 @@ class ConversationPane(QWidget):
         can = info.capabilities if info is not None else Capabilities()
         mode = self._conversation.thinking if self._conversation is not None else self._new_thinking
         self.composer.set_thinking(can, mode)
+        self.instructions.show_defaults(self._ui.services.preferences.settings, info, mode)
         self.messages.thinking_modes = tuple(can.thinking)
         if info is not None:
             self.transcript.set_soft_switches(can.soft_switches)
@@ -476,6 +563,7 @@ class ConversationPane(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self.composer.set_limit(max(80, int(self.window().height() * _COMPOSER_SHARE)))
+        self.templates.place()
 
 
 class _Pages(QStackedWidget):

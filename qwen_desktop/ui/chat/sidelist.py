@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import COMMANDS, command
 from qwen_desktop.ui.actions import Actions, native_keys
 from qwen_desktop.ui.chat.conversations import ConversationTree
@@ -208,14 +209,16 @@ class SideList(QWidget):
         """Commands that mean chats or folders are there while some are meant, and say what they would do."""
         self._aimed = picked
         meant = self.picked
+        kept = bool(meant.chats) and not any(map(is_temporary, meant.chats))
         for name in _CHATS:
-            self._actions[name].setEnabled(bool(meant.chats))
+            self._actions[name].setEnabled(bool(meant.chats) if name == "chat.delete" else kept)
         for name in _ONE_CHAT:
             self._actions[name].setEnabled(len(meant.chats) == 1 and not meant.folders)
         for name in _FOLDERS:
             self._actions[name].setEnabled(bool(meant.folders))
         for name in ("folder.chat", "folder.inside", "folder.rename"):
             self._actions[name].setEnabled(len(meant.folders) == 1)
+        self._actions["chat.keep"].setVisible(is_temporary(self.target))
         alone = len(meant.chats) + len(meant.folders) == 1
         self._actions["chat.rename"].setEnabled(alone)  # its key renames a folder, too
         chats = [chat for each in meant.chats if (chat := self.model.conversation(each)) is not None]

@@ -27,7 +27,7 @@ class SwitchHint(QWidget):
     def __init__(self, theme: Theme, edit: MessageEdit, parent: QWidget) -> None:
         super().__init__(parent)
         self._edit = edit
-        self._obeyed = self._direct = False
+        self._obeyed = self._direct = self._quiet = False
         self._word = ""
         self._refused = ""  # the word for which nothing is wanted
         self._offered: tuple[str, ...] = ()
@@ -56,6 +56,12 @@ class SwitchHint(QWidget):
         """How the model was told to think: to answer directly, and it does not obey them."""
         self._direct = mode == ThinkingMode.DIRECT.value
         self._look()
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Offer nothing while something else takes the keys."""
+        if quiet != self._quiet:
+            self._quiet = quiet
+            self._look()
 
     @property
     def offers(self) -> bool:
@@ -87,7 +93,7 @@ class SwitchHint(QWidget):
         line, at = cursor.block().text(), cursor.positionInBlock()
         behind = line[at : at + 1]
         word, offered = soft_switches.begun(line[:at])
-        if not self._obeyed or cursor.hasSelection() or (behind and not behind.isspace()):
+        if not self._obeyed or self._quiet or cursor.hasSelection() or (behind and not behind.isspace()):
             word, offered = "", ()
         if not self._refused or not word.startswith(self._refused):
             self._refused = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QTreeView, QWidget
 
 from qwen_desktop.core.chat import Message
@@ -21,8 +21,8 @@ from qwen_desktop.ui.widgets.buttons import IconButton
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
 from qwen_desktop.ui.widgets.select import Menu
 
-#: Pixels of the panel at normal text size, its largest share of the room, and what the messages keep beside it.
-_WIDTH, _SHARE, _BESIDE = 248, 0.4, 380
+#: Pixels of the panel at normal text size.
+_WIDTH = 248
 
 
 class _VersionsView(QTreeView):
@@ -213,40 +213,3 @@ class VersionsPanel(QWidget):
             self.leave()
         else:
             super().keyPressEvent(event)
-
-
-class SidePanel(QWidget):
-    """Messages with a panel at their end. Where there is no room for both the panel covers them."""
-
-    def __init__(self, theme: Theme, main: QWidget, panel: VersionsPanel, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._main = main
-        self._panel = panel
-        for child in (main, panel):
-            child.setParent(self)
-        panel.hide()
-        panel.toggled.connect(self._place)
-        theme.changed.connect(self._place)
-
-    def _place(self) -> None:
-        room, panel = self.rect(), self._panel
-        wide = 0 if panel.isHidden() else min(self._theme.grown(_WIDTH), max(220, int(room.width() * _SHARE)))
-        beside = room.width() - wide >= _BESIDE
-        ltr = self.layoutDirection() is Qt.LayoutDirection.LeftToRight
-        start, end = (0, wide) if ltr else (wide, 0)
-        self._main.setGeometry(room.adjusted(start, 0, -end, 0) if beside else room)
-        if wide:
-            left = room.right() + 1 - wide if ltr else room.left()
-            panel.setGeometry(left, room.top(), wide, room.height())
-            panel.raise_()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._place()
-
-    def sizeHint(self) -> QSize:
-        return self._main.sizeHint()
-
-    def minimumSizeHint(self) -> QSize:
-        return self._main.minimumSizeHint()

@@ -127,6 +127,16 @@ class NumberControl(Control):
         self.field.setEditText(self._auto if value is None else self._words(value))
         self.show_bad(False)
 
+    def words(self, value: Any) -> str:
+        """A value as it is written here."""
+        return self._words(value)
+
+    def set_automatic(self, words: str) -> None:
+        """Call the automatic value so."""
+        if words != self._plain_auto:
+            self._plain_auto = words
+            self.show_automatic("")
+
     def show_automatic(self, actual: str) -> None:
         before, self._auto = self._auto, _with_actual(self._plain_auto, actual)
         if self._auto != before:

@@ -28,6 +28,7 @@ from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.speed import SpeedCard
 from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.settings.templates import TemplatesCard
 from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
@@ -38,6 +39,7 @@ from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.select import Select
 
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
+    "chat": (TemplatesCard,),
     "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
     "storage": (StorageCard, BackupsCard),

@@ -20,6 +20,7 @@ class FloatingFrame(QWidget):
         self._theme = theme
         self._radius = radius
         self._border = "border_strong"
+        self._dashed = False
         self.setContentsMargins(SHADOW, SHADOW - 2, SHADOW, SHADOW + 2)
         theme.changed.connect(self.update)
 
@@ -27,6 +28,12 @@ class FloatingFrame(QWidget):
         """Draw the border in another colour role."""
         if role != self._border:
             self._border = role
+            self.update()
+
+    def set_dashed(self, dashed: bool) -> None:
+        """Draw the border in dashes, or as a line."""
+        if dashed != self._dashed:
+            self._dashed = dashed
             self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -44,7 +51,10 @@ class FloatingFrame(QWidget):
                 ring = body.adjusted(-step + 1, -step + 3, step - 1, step + 1)
                 painter.drawRoundedRect(ring, radius + step - 1, radius + step - 1)
         painter.setBrush(self._theme.color("surface"))
-        painter.setPen(QPen(self._theme.color(self._border), 1))
+        line = QPen(self._theme.color(self._border), 1.5 if self._dashed else 1)
+        if self._dashed:
+            line.setDashPattern([4, 3])
+        painter.setPen(line)
         painter.drawRoundedRect(body.adjusted(0.5, 0.5, -0.5, -0.5), radius, radius)
 
 
