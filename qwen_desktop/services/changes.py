@@ -23,6 +23,7 @@ class ChangeKind(StrEnum):
     DELETE = "delete"
     SWITCH = "switch"
     FORK = "fork"
+    ASSISTANT = "assistant"
 
 
 @dataclass(frozen=True, slots=True)

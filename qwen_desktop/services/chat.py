@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from qwen_desktop.core.assistants import Begun
 from qwen_desktop.core.chat import (
     LONGEST_MESSAGE,
     Again,
@@ -83,12 +84,14 @@ class Chat(Answers):
         grammar: Grammar | None = None,
         thinking_budget: int | None = None,
         message_id: str = "",
+        begun: Begun | None = None,
     ) -> Message:
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
-        yet; it is given its ``thinking_budget`` then, which counts for this answer alone where there is one.
+        yet; it is given its ``thinking_budget`` and what it is ``begun`` with then, but for the model and the mode,
+        which are said beside it. The budget counts for this answer alone where there is one.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
         published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
         answer must look like.
@@ -101,7 +104,8 @@ class Chat(Answers):
         question = Message(message_id or new_id(), conversation_id, parent_id, Role.USER, _asked(parts), now)
         fresh = None
         if new:
-            prompt = self._preferences.settings.chat.system_prompt.strip()
+            prompt = (begun.system_prompt if begun is not None else "").strip()
+            prompt = prompt or self._preferences.settings.chat.system_prompt.strip()
             fresh = self._history.fresh(
                 thinking=thinking,
                 system_prompt=prompt,
@@ -109,6 +113,10 @@ class Chat(Answers):
                 model=model,
                 thinking_budget=thinking_budget,
             )
+            if begun is not None:
+                fresh = structs.replace(
+                    fresh, assistant_id=begun.assistant_id, sampling=begun.sampling, context=begun.context
+                )
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")
 

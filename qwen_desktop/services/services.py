@@ -18,6 +18,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
@@ -100,6 +101,13 @@ class Services:
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
         self.blobs = Blobs(self.database, paths.blobs)
+        self.assistants = Assistants(
+            self.database,
+            self.bus,
+            installed=self.library.models,
+            catalogued=self.catalogue.find,
+            elsewhere=None if history else paths.database_file,
+        )
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -122,6 +130,7 @@ class Services:
         await self.database.open()
         await self.history.recover()
         await self.drafts.load()
+        await self.assistants.load()
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self.tuner.watch()
