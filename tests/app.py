@@ -15,6 +15,7 @@ from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
+from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
@@ -52,6 +53,14 @@ class App:
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.history = History(db, self.bus)
+        self.library: Any = None
+        self.catalogue: Any = None
+        self.assistants = Assistants(
+            db,
+            self.bus,
+            installed=lambda: self.library.models() if self.library is not None else (),
+            catalogued=lambda name: self.catalogue.find(name) if self.catalogue is not None else None,
+        )
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
@@ -144,6 +153,7 @@ async def running_app(
     app = App(paths, db, factory, check, **engines)
     await app.history.recover()
     await app.drafts.load()
+    await app.assistants.load()
     try:
         yield app
     finally:

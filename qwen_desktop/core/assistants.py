@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core.chat import NO_BUDGET
+from qwen_desktop.core.chat import NO_BUDGET, Conversation
 from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
@@ -35,7 +35,7 @@ COLOURS = ("indigo", "blue", "teal", "green", "amber", "rose", "violet", "slate"
 LONGEST_NAME, LONGEST_DESCRIPTION, LONGEST_INSTRUCTIONS, LONGEST_VALUE = 80, 300, 100_000, 20_000
 MOST_FIELDS, MOST_CHOICES = 20, 200
 #: Tokens.
-LEAST_CONTEXT, MOST_CONTEXT = 256, 1_048_576
+LEAST_CONTEXT, MOST_CONTEXT = 512, 1_048_576
 
 _PLACE = re.compile(r"\{\{[ \t]*([^\W\d][\w-]{0,39})[ \t]*\}\}")
 _FIELD_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
@@ -114,6 +114,11 @@ class Begun(Struct, frozen=True):
     context: int | None = None
     model: ModelRef | None = None
     missing: str = ""
+
+
+def begun_of(conversation: Conversation) -> Begun:
+    """What a conversation would be begun with again, as it is now."""
+    return Begun(**{name: getattr(conversation, name) for name in Begun.__struct_fields__ if name != "missing"})
 
 
 # Filling fields -------------------------------------------------------------------------------------------------------
@@ -291,10 +296,6 @@ _many = Failure(
     UserFacing, "assistant.many", "name n", QT_TRANSLATE_NOOP("assistants", "{name} has more than %n entries."),
     QT_TRANSLATE_NOOP("assistants", "Take some of them out."),
 )
-_no_choices = Failure(
-    UserFacing, "assistant.choices", "name", QT_TRANSLATE_NOOP("assistants", "The field {name} has no choices."),
-    QT_TRANSLATE_NOOP("assistants", "Add what can be chosen, or let it be filled with words."),
-)
 _no_field = Failure(
     UserFacing, "assistant.no_field", "assistant name fields",
     QT_TRANSLATE_NOOP("assistants", "{assistant} has no field “{name}”."),
@@ -378,8 +379,6 @@ def _checked_field(field: AssistantField) -> AssistantField:
     if len(choices) > MOST_CHOICES:
         raise _many(shown(label), MOST_CHOICES)
     text = field.kind is FieldKind.TEXT
-    if not text and not choices:
-        raise _no_choices(shown(label))
     default = tuple(str(clean(value)) for value in field.default if value.strip() and (text or value in choices))
     if any(len(value) > LONGEST_VALUE for value in (label, *choices, *default)):
         raise _long_value(shown(label), LONGEST_VALUE)

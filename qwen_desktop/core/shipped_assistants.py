@@ -12,13 +12,15 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 #: Languages by their own names, those with the most readers first.
 LANGUAGES = (
-    "English", "中文", "Español", "हिन्दी", "العربية", "Français", "Português", "Русский", "বাংলা", "اردو", "Deutsch",
-    "日本語", "한국어", "Tiếng Việt", "Italiano", "Türkçe", "Polski", "Українська", "Nederlands", "Bahasa Indonesia",
-    "Bahasa Melayu", "ไทย", "فارسی", "Română", "Čeština", "Ελληνικά", "Magyar", "Svenska", "Dansk", "Norsk", "Suomi",
-    "עברית", "繁體中文", "Tagalog", "தமிழ்", "తెలుగు", "मराठी", "ગુજરાતી", "ಕನ್ನಡ", "മലയാളം", "ਪੰਜਾਬੀ", "नेपाली", "සිංහල",
-    "မြန်မာ", "ខ្មែរ", "ລາວ", "ქართული", "Հայերեն", "Azərbaycan", "Қазақша", "Oʻzbekcha", "Български", "Српски", "Hrvatski",
-    "Slovenčina", "Slovenščina", "Lietuvių", "Latviešu", "Eesti", "Català", "Galego", "Euskara", "Íslenska", "Shqip",
-    "Македонски", "Беларуская", "Kiswahili", "Afrikaans", "Esperanto",
+    "English", "中文", "Español", "हिन्दी", "العربية", "Français", "Português", "Русский",
+    "বাংলা", "اردو", "Deutsch", "日本語", "한국어", "Tiếng Việt", "Italiano", "Türkçe", "Polski",
+    "Українська", "Nederlands", "Bahasa Indonesia", "Bahasa Melayu", "ไทย", "فارسی",
+    "Română", "Čeština", "Ελληνικά", "Magyar", "Svenska", "Dansk", "Norsk", "Suomi",
+    "עברית", "繁體中文", "Tagalog", "தமிழ்", "తెలుగు", "मराठी", "ગુજરાતી", "ಕನ್ನಡ", "മലയാളം",
+    "ਪੰਜਾਬੀ", "नेपाली", "සිංහල", "မြန်မာ", "ខ្មែរ", "ລາວ", "ქართული", "Հայերեն",
+    "Azərbaycan", "Қазақша", "Oʻzbekcha", "Български", "Српски", "Hrvatski", "Slovenčina",
+    "Slovenščina", "Lietuvių", "Latviešu", "Eesti", "Català", "Galego", "Euskara",
+    "Íslenska", "Shqip", "Македонски", "Беларуская", "Kiswahili", "Afrikaans", "Esperanto",
 )  # fmt: skip
 _CODE = (
     "Python", "TypeScript", "JavaScript", "Java", "C#", "C++", "C", "Go", "Rust", "Kotlin", "Swift", "PHP", "Ruby",

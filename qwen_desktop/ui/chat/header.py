@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.chat.assistant_bar import HeaderAssistant
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton
@@ -14,7 +16,9 @@ from qwen_desktop.ui.widgets.select import Menu
 
 
 class ChatHeader(QWidget):
-    """52 px above the transcript."""
+    """52 px above the transcript. ``assistant_clicked``: more is wanted of the assistant of the chat."""
+
+    assistant_clicked = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -28,6 +32,8 @@ class ChatHeader(QWidget):
         self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark")
         self.chip.setToolTip(self.tr("The guide explains this app. It is not a general assistant."))
+        self.assistant = HeaderAssistant(theme, self)
+        self.assistant.clicked.connect(self.assistant_clicked)
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
@@ -35,13 +41,15 @@ class ChatHeader(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        parts = (self.list_button, self.title, self.chip, None, self.versions_button, self.menu_button)
+        parts = (self.list_button, self.title, self.chip, self.assistant, None, self.versions_button, self.menu_button)
         row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
 
-    def show_chat(self, title: str, *, stored: bool, guide: bool) -> None:
-        """Name the chat; the menu is there for one that is stored, the label where the guide answers."""
+    def show_chat(self, title: str, *, stored: bool, guide: bool, assistant: Assistant | None = None) -> None:
+        """Name the chat, and its assistant; the menu is there for one that is stored, the label where the guide
+        answers."""
+        self.assistant.show_of(assistant)
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)

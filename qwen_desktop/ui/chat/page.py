@@ -55,6 +55,7 @@ class ChatPage(ListPage):
         self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
+        self.header.assistant_clicked.connect(self.choose_assistant)
         self._show_pane()
 
     async def start(self) -> None:
@@ -109,6 +110,10 @@ class ChatPage(ListPage):
                 thoughts=self.tr("Thoughts:") if thoughts else "",
             )
             self._ui.operations.run(text, owner=self, on_done=self._copy_chat, wish=_COPIED)
+
+    def choose_assistant(self) -> None:
+        """Choose with which assistant the chat goes on."""
+        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
 
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
@@ -191,7 +196,9 @@ class ChatPage(ListPage):
     def _show_pane(self) -> None:
         """What the header says and which commands there are follows from the conversation on show."""
         stored, running = bool(self.current), self.pane.running
-        self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
+        self.header.show_chat(
+            self.pane.title, stored=stored, guide=self.pane.model_state.guide, assistant=self.pane.assistant
+        )
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))
