@@ -168,38 +168,39 @@ def values_of(assistant: Assistant, prompt: str) -> dict[str, tuple[str, ...]] |
             elif text[at:].strip():
                 return None
             continue
-        while text.startswith(line.around[0], at):
-            place = at + len(line.around[0])
-            read: list[tuple[str, str]] = []
-            for name, after in zip(line.names, line.around[1:], strict=True):
-                last = len(read) == len(line.names) - 1
-                stops = _stops(after, lines[number:] if line.each else lines[number + 1 :]) if last else (after,)
-                ends = [end for stop in stops if (end := text.find(stop, place)) >= 0]
-                if not ends and last and text.endswith(after + "\n") and len(text) - len(after) > place:
-                    ends = [len(text) - len(after) - 1]
-                if not ends or (asked[name].kind is not FieldKind.TEXT and not text[place : min(ends)]):
-                    break
-                read.append((name, text[place : min(ends)]))
-                place = min(ends) + len(after)
-            if len(read) < len(line.names) or not any(value for _, value in read):
-                break
-            for name, value in read:
-                if line.each and name in found and not _once(found[name], value):
+        following = lines[number:] if line.each else lines[number + 1 :]
+        while (read := _read(line, following, text, at)) is not None:
+            values, at = read
+            for name, value in values:
+                if line.each and name in found and value not in found[name].split(_BETWEEN):
                     found[name] += _BETWEEN + value
                 else:
                     found.setdefault(name, value)
-            at = place + 1
             if not line.each:
                 break
-    values = {name: _parted(field, found.get(name, "")) for name, field in asked.items()}
-    if any(value is None for value in values.values()):
+    parted = {name: _parted(field, found.get(name, "")) for name, field in asked.items()}
+    known = {name: value for name, value in parted.items() if value is not None}
+    return known if len(known) == len(asked) and render(assistant, known) == prompt.strip() else None
+
+
+def _read(line: _Line, following: Sequence[_Line], text: str, at: int) -> tuple[list[tuple[str, str]], int] | None:
+    """What the places of ``line`` hold where it stands at ``at`` in the text, and where the next line begins; None
+    where it was left out."""
+    if not text.startswith(line.around[0], at):
         return None
-    known = {name: value for name, value in values.items() if value is not None}
-    return known if render(assistant, known) == prompt.strip() else None
-
-
-def _once(before: str, value: str) -> bool:
-    return value in before.split(_BETWEEN)
+    place, values = at + len(line.around[0]), []
+    for number, (name, after) in enumerate(zip(line.names, line.around[1:], strict=True), 1):
+        last = number == len(line.names)
+        stops = _stops(after, following) if last else (after,)
+        ends = [end for stop in stops if stop and (end := text.find(stop, place)) >= 0]
+        whole = len(text) - len(after) - 1
+        if not ends and last and text.endswith(after + "\n") and whole >= place:
+            ends = [whole]
+        if not ends:
+            return None
+        values.append((name, text[place : min(ends)]))
+        place = min(ends) + len(after)
+    return (values, place + 1) if any(value for _, value in values) else None
 
 
 def _stops(after: str, following: Sequence[_Line]) -> tuple[str, ...]:

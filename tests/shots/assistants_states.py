@@ -127,12 +127,15 @@ async def menu(stage: Stage) -> None:
 async def wrong_file(stage: Stage) -> None:
     shown = await page(stage)
     with TemporaryDirectory() as folder:
-        file = Path(folder, "holiday.qwen-assistant.json")
-        file.write_bytes(b'{"format": "qwen-desktop-assistants", "version": 9, "assistants": []}')
-        other = Path(folder, "notes.json")
-        other.write_bytes(b"[1, 2")
-        shown.import_files([str(file), str(other)])
+        shown.import_files(_wrong_files(Path(folder)))
         await stage.rest()
+
+
+def _wrong_files(folder: Path) -> list[str]:
+    file, other = folder / "holiday.qwen-assistant.json", folder / "notes.json"
+    file.write_bytes(b'{"format": "qwen-desktop-assistants", "version": 9, "assistants": []}')
+    other.write_bytes(b"[1, 2")
+    return [str(file), str(other)]
 
 
 @state("assistants-chat-row")

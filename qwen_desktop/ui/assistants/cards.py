@@ -178,10 +178,14 @@ class CardGrid(QWidget):
 
     def _arrange(self) -> None:
         columns = max(1, (self.width() + _GAP) // (self._theme.grown(_LEAST) + _GAP))
+        room = self.width() - _GAP * (columns - 1)
+        for number, card in enumerate(self.cards.values()):  # all alike, also where a row is not full
+            place = number % columns
+            card.setFixedWidth(max(1, room * (place + 1) // columns - room * place // columns))
         if columns == self._columns:
             return
-        for number in range(max(self._columns, self._grid.columnCount())):
-            self._grid.setColumnStretch(number, 1 if number < columns else 0)
+        self._grid.setColumnStretch(self._columns, 0)
+        self._grid.setColumnStretch(columns, 1)
         self._columns = columns
         before: QWidget | None = None
         for number, card in enumerate(self.cards.values()):

@@ -40,8 +40,8 @@ _TYPING_MS = 500
 _AS_SETTINGS = QT_TRANSLATE_NOOP("assistants", "As in Settings")
 _TEMPERATURE = ("temperature",)
 _MORE = ("top_p", "top_k", "min_p", "presence_penalty", "repeat_penalty", "seed")
-#: The least width of a field, in px.
-_FIELD = 150
+#: The width of a field, in px at normal text size.
+_FIELD = 176
 
 
 def _number(key: str, *, auto: Any = None, offers: tuple[int, ...] = ()) -> Setting:
@@ -63,8 +63,10 @@ class AssistantEditor(Card):
         self._ui = ui
         theme = ui.theme
         self.assistant: Assistant | None = None
-        #: as it is on the disk
+        #: what is on the disk, and what stood in the fields when that was written
+        self._stored: Assistant | None = None
         self._kept: Assistant | None = None
+        self._saving = 0
         #: what could not be kept, by its id: it is in its fields again when one comes back
         self._refused: dict[str, Assistant] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
@@ -72,7 +74,6 @@ class AssistantEditor(Card):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.back = IconButton(theme, "chevron-left", self.tr("Back to the assistants"), self)
         self.back.clicked.connect(self.left)
-        self.tile = looks.AssistantTile(theme, self)
         self.title = ElidedLabel(theme, "", self, role="message", weight=600)
         self.chip = Chip(theme, self.tr("shipped"), self)
         self.duplicate = TextButton(theme, self.tr("Duplicate"), self, icon="copy")
@@ -82,7 +83,7 @@ class AssistantEditor(Card):
         self.problem = ProblemText(theme, self)
         self.chat = TextButton(theme, self.tr("Chat with it"), self, icon="square-pen", kind="primary")
         self.chat.clicked.connect(lambda: self._tell(self.chat_wanted))
-        head = row(self.back, self.tile, (self.title, 1), (self.chip, MIDDLE), self.duplicate, gap=10)
+        head = row(self.back, (self.title, 1), (self.chip, MIDDLE), self.duplicate, gap=10)
         self._body = column(on=self.area.body, margins=(16, 2, 16, 8))
         self.content: QWidget | None = None
         top = column(head, margins=(16, 16, 16, 10))
@@ -99,7 +100,7 @@ class AssistantEditor(Card):
     def show_assistant(self, assistant: Assistant | None) -> None:
         """Show this one; what was being changed of another is kept first."""
         if assistant is not None and self._kept is not None and assistant.id == self._kept.id:
-            if assistant != self._kept and self.assistant == self._kept:
+            if not self._saving and assistant != self._stored and self.assistant == self._kept:
                 self._show(assistant)  # changed elsewhere
             return
         self.keep()
@@ -107,7 +108,7 @@ class AssistantEditor(Card):
 
     def _show(self, assistant: Assistant | None) -> None:
         self._timer.stop()
-        self._kept = assistant
+        self._stored = self._kept = assistant
         self.assistant = assistant = self._refused.get(assistant.id, assistant) if assistant is not None else None
         self.problem.setText("")
         if self.content is not None:
@@ -120,7 +121,6 @@ class AssistantEditor(Card):
             return
         shown = looks.in_words(assistant)
         self.title.setText(shown.name)
-        self.tile.show_assistant(shown)
         self.chip.setVisible(assistant.shipped)
         self.content = _Reading(self._ui, shown, self.area.body) if assistant.shipped else self._editing(assistant)
         self._body.addWidget(self.content)
@@ -143,7 +143,6 @@ class AssistantEditor(Card):
         if self.assistant is not None:
             self.assistant = structs.replace(self.assistant, **changes)
             self.title.setText(" ".join(self.assistant.name.split()))
-            self.tile.show_assistant(self.assistant)
             self._timer.start()
 
     def keep(self) -> None:
@@ -160,9 +159,10 @@ class AssistantEditor(Card):
 
         def kept(tidy: Assistant) -> None:
             self._refused.pop(tidy.id, None)
-            if self.assistant is asked and asked is now:
-                self.assistant = self._kept = tidy
-                self.problem.setText("")
+            if self.assistant is not None and self.assistant.id == tidy.id:
+                self._stored = tidy
+                if asked is now:
+                    self.problem.setText("")
 
         def failed(error: BaseException) -> bool:
             self._refused[asked.id] = asked
@@ -172,7 +172,12 @@ class AssistantEditor(Card):
                 self.problem.setText(texts.problem(problem_of(error)))
             return True
 
-        self._ui.operations.run(self._ui.services.assistants.save(now), owner=self, on_done=kept, on_error=failed)
+        def ended() -> None:
+            self._saving -= 1
+
+        self._saving += 1
+        save = self._ui.services.assistants.save(now)
+        self._ui.operations.run(save, owner=self, on_done=kept, on_error=failed, on_end=ended)
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -197,8 +202,8 @@ class _Reading(QWidget):
         if assistant.thinking is not ThinkingMode.DIRECT:
             rows.append((self.tr("Thinking budget"), looks.budget(assistant.thinking_budget)))
         temperature = assistant.sampling.temperature
-        card = texts.marked(setting("sampling.temperature").info.auto)
-        rows.append((self.tr("Temperature"), card if temperature is None else texts.number(temperature, 2)))
+        degrees = looks.budget(None) if temperature is None else texts.number(temperature, 2)
+        rows.append((self.tr("Temperature"), degrees))
         size = assistant.context
         rows.append((self.tr("Context"), looks.budget(None) if size is None else texts.tokens(size)))
         for field in assistant.asked:
@@ -208,8 +213,7 @@ class _Reading(QWidget):
         for title, value in rows:
             words = Paragraph(theme, value, self, color="text_muted")
             words.setAlignment(_end_edge(self) | Qt.AlignmentFlag.AlignVCenter)
-            name = Label(theme, title, self)
-            lines.addLayout(row((name, Qt.AlignmentFlag.AlignTop), (words, 1), gap=16, margins=(0, 11, 0, 11)))
+            lines.addLayout(row(Paragraph(theme, title, self), (words, 1), gap=16, margins=(0, 10, 0, 10)))
             lines.addWidget(Line(self))
         note = Paragraph(
             theme, self.tr("It comes with the app. Duplicate it to change it."), self, role="small", color="text_faint"
@@ -294,7 +298,7 @@ class _Editing(QWidget):
     def _add(self, lines: Any, title: str, field: QWidget) -> QWidget:
         heading = Label(self._theme, title, self)
         heading.setBuddy(field)
-        field.setMinimumWidth(_FIELD)
+        field.setFixedWidth(self._theme.grown(_FIELD))
         line = row(heading, None, (field, MIDDLE), gap=10, margins=(0, 8, 0, 8))
         lines.addLayout(line)
         lines.addWidget(Line(self))
@@ -308,7 +312,7 @@ class _Editing(QWidget):
 
     def _add_sampling(self, lines: Any, names: tuple[str, ...]) -> None:
         for name in names:
-            entry = setting(f"sampling.{name}")
+            entry = _number(f"sampling.{name}", auto=_AS_SETTINGS)
             self._add_number(lines, texts.marked(entry.info.title), entry, getattr(self._sampling, name), name)
 
     def _number_changed(self, key: str, wanted: Any) -> None:

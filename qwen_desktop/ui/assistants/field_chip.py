@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent
-from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QPlainTextEdit, QSizePolicy, QStyle, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QGuiApplication, QHideEvent, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QFrame,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from qwen_desktop.core.assistants import LONGEST_VALUE, Assistant, AssistantField, FieldKind
-from qwen_desktop.ui import texts
+from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.assistants import looks
 from qwen_desktop.ui.theme import Theme, mark
 from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.buttons import MenuButton
 from qwen_desktop.ui.widgets.labels import Label
+from qwen_desktop.ui.widgets.row_delegate import Line, RowDelegate
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 #: More choices than this can be searched; so many rows are seen at once.
 _MANY, _ROWS = 12, 9
 _WIDTH = 240
+#: The role of a choice's place among those that are chosen, from 1 on, 0 for none.
+_PLACE = Qt.ItemDataRole.UserRole + 1
 #: A chip is no wider, in px at normal text size.
 _CHIP = 280
 
@@ -76,6 +90,43 @@ class FieldChip(MenuButton):
         mark(self, "empty", not said)
 
 
+class _ChoiceDelegate(RowDelegate):
+    """A row with a tick at its end where it is chosen, or the number of its place among several."""
+
+    def __init__(self, theme: Theme, view: QListWidget, *, several: bool) -> None:
+        super().__init__(theme, view)
+        self._several = several
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
+        return QSize(60, self._theme.grown(28))
+
+    def lines(self, index: QModelIndex | QPersistentModelIndex, *, selected: bool) -> Sequence[Line]:
+        chosen = bool(index.data(_PLACE))
+        font = self._theme.font("body", weight=600 if chosen else 400)
+        return ((str(index.data()), font, "accent" if chosen else "text", Qt.AlignmentFlag.AlignVCenter),)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        super().paint(painter, option, index)
+        place = index.data(_PLACE)
+        if not place:
+            return
+        painter.save()
+        side = self._theme.grown(16)
+        spot = QRect(option.rect.width() - side - 8, (option.rect.height() - side) // 2, side, side)
+        spot = QStyle.visualRect(option.direction, QRect(QPoint(0, 0), option.rect.size()), spot)
+        spot.translate(option.rect.topLeft())
+        if self._several:
+            painter.setFont(self._theme.font("caption", weight=600, tabular=True))
+            painter.setPen(self._theme.color("accent"))
+            painter.drawText(spot.adjusted(-8, -4, 4, 4), Qt.AlignmentFlag.AlignCenter, texts.number(place))
+        else:
+            drawn = icons.pixmap("check", self._theme.color("accent"), side, painter.device().devicePixelRatioF())
+            painter.drawPixmap(spot.topLeft(), drawn)
+        painter.restore()
+
+
 class FieldPopup(QFrame):
     """Choices to pick from, or a box to write in; it closes by Esc, Enter or a click elsewhere."""
 
@@ -108,7 +159,6 @@ class FieldPopup(QFrame):
         self.setFixedWidth(theme.grown(_WIDTH + (60 if self.edit is not None else 0)))
 
     def _build_list(self, title: Label) -> None:
-        several = self._field.kind is FieldKind.CHOICES
         self.list = QListWidget(self)
         self.list.setAccessibleName(self._field.label)
         self.list.setProperty("ownFocus", True)
@@ -117,10 +167,13 @@ class FieldPopup(QFrame):
             item = QListWidgetItem(looks.choice(self._assistant, value))
             item.setData(Qt.ItemDataRole.UserRole, value)
             item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
-            item.setCheckState(Qt.CheckState.Checked if value in self._values else Qt.CheckState.Unchecked)
             self.list.addItem(item)
             if value in self._values and self.list.currentRow() < 0:
                 self.list.setCurrentItem(item)
+        several = self._field.kind is FieldKind.CHOICES
+        self.list.setItemDelegate(_ChoiceDelegate(self._theme, self.list, several=several))
+        self.list.setMouseTracking(True)
+        self._number()
         self.list.itemClicked.connect(self._pick)
         self.list.itemActivated.connect(self._activated)
         line = max(28, self.list.sizeHintForRow(0))
@@ -131,10 +184,22 @@ class FieldPopup(QFrame):
             self.search.textChanged.connect(self._filter)
             self.search.left.connect(self._to_list)
             parts.append(self.search)
-        if several:
-            title.setText(texts.fill(self.tr("{label} (in the order of choosing)"), label=self._field.label))
         column(*parts, self.list, on=self, gap=6, margins=(10, 8, 10, 10))
         self.setFocusProxy(self.search or self.list)
+
+    def _number(self) -> None:
+        """Tick what is chosen; of several, say in which order."""
+        assert self.list is not None  # noqa: S101 - there are choices
+        several = self._field.kind is FieldKind.CHOICES
+        for number in range(self.list.count()):
+            item = self.list.item(number)
+            value = str(item.data(Qt.ItemDataRole.UserRole))
+            words = looks.choice(self._assistant, value)
+            place = self._values.index(value) + 1 if value in self._values else 0
+            item.setData(_PLACE, place)
+            item.setText(words)
+            chosen = texts.fill(self.tr("{value}, number {n}"), value=words, n=place) if several else words
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, chosen if place else words)
 
     def open_by(self, anchor: QWidget) -> None:
         """Open above ``anchor``, or below where there is more room."""
@@ -185,7 +250,7 @@ class FieldPopup(QFrame):
             self._values.remove(value)
         else:
             self._values.append(value)
-        item.setCheckState(Qt.CheckState.Checked if value in self._values else Qt.CheckState.Unchecked)
+        self._number()
         self.changed.emit(tuple(self._values))
 
     def _written(self) -> None:

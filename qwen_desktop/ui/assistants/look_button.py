@@ -30,6 +30,37 @@ _COLOURS = {
     "violet": QT_TRANSLATE_NOOP("assistants", "Violet"),
     "slate": QT_TRANSLATE_NOOP("assistants", "Grey"),
 }
+_ICONS = {
+    "bot": QT_TRANSLATE_NOOP("assistants", "Robot"),
+    "sparkles": QT_TRANSLATE_NOOP("assistants", "Sparks"),
+    "brain": QT_TRANSLATE_NOOP("assistants", "Brain"),
+    "code": QT_TRANSLATE_NOOP("assistants", "Code"),
+    "terminal": QT_TRANSLATE_NOOP("assistants", "Terminal"),
+    "sigma": QT_TRANSLATE_NOOP("assistants", "Sum"),
+    "calculator": QT_TRANSLATE_NOOP("assistants", "Calculator"),
+    "languages": QT_TRANSLATE_NOOP("assistants", "Languages"),
+    "globe": QT_TRANSLATE_NOOP("assistants", "Globe"),
+    "list-checks": QT_TRANSLATE_NOOP("assistants", "List"),
+    "pen-line": QT_TRANSLATE_NOOP("assistants", "Pen"),
+    "feather": QT_TRANSLATE_NOOP("assistants", "Feather"),
+    "newspaper": QT_TRANSLATE_NOOP("assistants", "Newspaper"),
+    "book-open": QT_TRANSLATE_NOOP("assistants", "Book"),
+    "graduation-cap": QT_TRANSLATE_NOOP("assistants", "Graduation cap"),
+    "flask-conical": QT_TRANSLATE_NOOP("assistants", "Flask"),
+    "lightbulb": QT_TRANSLATE_NOOP("assistants", "Light bulb"),
+    "search": QT_TRANSLATE_NOOP("assistants", "Magnifier"),
+    "message-square": QT_TRANSLATE_NOOP("assistants", "Speech bubble"),
+    "mail": QT_TRANSLATE_NOOP("assistants", "Letter"),
+    "briefcase": QT_TRANSLATE_NOOP("assistants", "Briefcase"),
+    "scale": QT_TRANSLATE_NOOP("assistants", "Scales"),
+    "compass": QT_TRANSLATE_NOOP("assistants", "Compass"),
+    "map": QT_TRANSLATE_NOOP("assistants", "Map"),
+    "palette": QT_TRANSLATE_NOOP("assistants", "Palette"),
+    "music": QT_TRANSLATE_NOOP("assistants", "Note"),
+    "utensils": QT_TRANSLATE_NOOP("assistants", "Fork and knife"),
+    "heart": QT_TRANSLATE_NOOP("assistants", "Heart"),
+    "wrench": QT_TRANSLATE_NOOP("assistants", "Wrench"),
+}
 _ACROSS = 8
 
 
@@ -132,7 +163,7 @@ class LookDialog(Dialog):
         self._signs.setLayout(signs)
         signs.setContentsMargins(0, 0, 0, 0)
         for number, name in enumerate(ICONS):
-            button = IconButton(theme, name, name.replace("-", " "), self._signs, side=34)
+            button = IconButton(theme, name, texts.marked(_ICONS[name]), self._signs, side=34)
             button.setCheckable(True)
             button.setAutoExclusive(True)
             button.setChecked(name == icon)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QFontMetrics
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.assistants import Assistant, FieldKind
@@ -43,6 +43,14 @@ class AssistantButton(TextButton):
         self.setAccessibleDescription(shown.description)
         self.setToolTip(texts.tip(shown.description or shown.name))
         self._fit()
+
+    def sizeHint(self) -> QSize:
+        """One that goes on and off has room for its bold words always, so that its neighbours stay."""
+        hint = super().sizeHint()
+        if self.isCheckable():
+            bold = QFontMetrics(self._theme.font("small", weight=600)).horizontalAdvance(self.text())
+            hint.setWidth(hint.width() + 4 + max(0, bold - self.fontMetrics().horizontalAdvance(self.text())))
+        return hint
 
     def _fit(self) -> None:
         side = self._theme.grown(16)
