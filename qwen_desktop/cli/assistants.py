@@ -16,7 +16,7 @@ from msgspec import structs
 
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import CommandRun
-from qwen_desktop.core.assistants import Assistant, Begun, FieldKind
+from qwen_desktop.core.assistants import Assistant, Begun, FieldKind, filled
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, fill, shown
@@ -40,9 +40,10 @@ async def assisted(services: Services, question: Question, console: Console) -> 
     assistants = services.assistants
     await assistants.load()
     found = assistants.named(question.assistant or "")
+    values = filled(found, _values(found, question.fields))
     if found.model and question.model is None:
         await services.library.scan()
-    begun = assistants.begin(found.id, _values(found, question.fields))
+    begun = assistants.begin(found.id, values)
     own = begun.sampling or Sampling()
     asked = {name: value for name in ("temperature", "seed") if (value := getattr(question, name)) is not None}
     sampling = structs.replace(own, **asked)

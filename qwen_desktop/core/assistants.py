@@ -369,7 +369,7 @@ def checked(assistant: Assistant) -> Assistant:
 
 def _check_number(what: Text, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
-        raise _out_of_range(what, f"{value:g}", f"{low:g}", f"{high:g}")
+        raise _out_of_range(what, *(int(n) if abs(n) < 1e9 and n == int(n) else f"{n:g}" for n in (value, low, high)))
 
 
 def _checked_field(field: AssistantField) -> AssistantField:

@@ -185,11 +185,11 @@ ASSISTANTS: tuple[Assistant, ...] = (
         "list-checks", "amber", _SUMMARIZER, context=32_768,
         fields=(
             AssistantField(
-                "length", QT_TRANSLATE_NOOP("assistants", "Length"), FieldKind.CHOICE, _LENGTHS, (_LENGTHS[1],)
-            ),
-            AssistantField(
                 "language", QT_TRANSLATE_NOOP("assistants", "In"), FieldKind.CHOICE, (SAME_LANGUAGE, *LANGUAGES),
                 (SAME_LANGUAGE,),
+            ),
+            AssistantField(
+                "length", QT_TRANSLATE_NOOP("assistants", "Length"), FieldKind.CHOICE, _LENGTHS, (_LENGTHS[1],)
             ),
         ),
     ),

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from qwen_desktop.core.assistants import COLOURS, ICONS, Assistant, AssistantField, FieldKind
 from qwen_desktop.core.chat import NO_BUDGET
 from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.text import Source
 from qwen_desktop.ui import icons, texts
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.theme import Theme
@@ -30,14 +31,22 @@ def in_words(assistant: Assistant) -> Assistant:
     """It as people read it. Its instructions, and what fields put into them, stay as models read them."""
     if not assistant.shipped:
         return assistant
-    fields = tuple(structs.replace(f, label=translate("assistants", f.label)) for f in assistant.fields)
-    name, description = (translate("assistants", text) for text in (assistant.name, assistant.description))
-    return structs.replace(assistant, name=name, description=description, fields=fields)
+    fields = tuple(structs.replace(f, label=_said(f.label)) for f in assistant.fields)
+    return structs.replace(
+        assistant, name=_said(assistant.name), description=_said(assistant.description), fields=fields
+    )
+
+
+def _said(text: str) -> str:
+    """A text of one that comes with the app: most are marked for translation, names of languages are not."""
+    return texts.marked(text) if isinstance(text, Source) else text
 
 
 def choice(assistant: Assistant, value: str) -> str:
     """What a field is filled with, as people read it."""
-    return translate("assistants", value) if assistant.shipped else value
+    if not assistant.shipped:
+        return value
+    return _said(next((known for field in assistant.fields for known in field.choices if known == value), value))
 
 
 def filling(assistant: Assistant, field: AssistantField, values: tuple[str, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QFontMetrics
@@ -88,13 +87,13 @@ class AssistantRow(QWidget):
                 button = self.buttons[assistant.id] = AssistantButton(self._theme, self, kind="chip")
                 button.setCheckable(True)
                 button.show_assistant(assistant)
-                button.clicked.connect(partial(self._pressed, assistant.id))
+                button.clicked.connect(lambda on, name=assistant.id: self._pressed(name, on=on))
                 self._flow.addWidget(button)
                 button.show()
         for name, button in self.buttons.items():
             button.setChecked(name == chosen)
 
-    def _pressed(self, assistant_id: str, on: bool) -> None:
+    def _pressed(self, assistant_id: str, *, on: bool) -> None:
         self.chosen.emit(assistant_id if on else "")
 
 
@@ -148,6 +147,7 @@ class HeaderAssistant(AssistantButton):
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(theme, parent, kind="chip")
+        self.setAccessibleName(self.tr("Assistant"))
         self.hide()
 
     def show_of(self, assistant: Assistant | None) -> None:
@@ -175,7 +175,7 @@ class AssistantMenu(Menu):
         self.addSeparator()
         for assistant in assistants:
             shown = looks.in_words(assistant)
-            self._add(shown.name.replace("&", "&&"), assistant.id, chosen).setToolTip(shown.description)
+            self._add(shown.name.replace("&", "&&"), assistant.id, chosen).setToolTip(texts.tip(shown.description))
         self.addSeparator()
         self.addAction(self._shared["view.assistants"])
 
