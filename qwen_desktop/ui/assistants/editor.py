@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit, QSizePolicy, QStyle, QWidget
 
 from qwen_desktop.core.assistants import (
@@ -41,7 +41,7 @@ _AS_SETTINGS = QT_TRANSLATE_NOOP("assistants", "As in Settings")
 _TEMPERATURE = ("temperature",)
 _MORE = ("top_p", "top_k", "min_p", "presence_penalty", "repeat_penalty", "seed")
 #: The width of a field, in px at normal text size.
-_FIELD = 176
+_FIELD = 184
 
 
 def _number(key: str, *, auto: Any = None, offers: tuple[int, ...] = ()) -> Setting:
@@ -121,7 +121,7 @@ class AssistantEditor(Card):
             return
         shown = looks.in_words(assistant)
         self.title.setText(shown.name)
-        self.chip.setVisible(assistant.shipped)
+        self._show_chip()
         self.content = _Reading(self._ui, shown, self.area.body) if assistant.shipped else self._editing(assistant)
         self._body.addWidget(self.content)
         self.area.verticalScrollBar().setValue(0)
@@ -178,6 +178,18 @@ class AssistantEditor(Card):
         self._saving += 1
         save = self._ui.services.assistants.save(now)
         self._ui.operations.run(save, owner=self, on_done=kept, on_error=failed, on_end=ended)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._show_chip()
+
+    def _show_chip(self) -> None:
+        """Say that it comes with the app, where there is room for that beside its name."""
+        title = min(self.title.sizeHint().width(), self.title.fontMetrics().averageCharWidth() * 14)
+        taken = sum(part.sizeHint().width() + 10 for part in (self.chip, self.duplicate)) + title + 32
+        taken += self.back.width() + 10 if self.back.isVisibleTo(self) else 0
+        shipped = self.assistant is not None and self.assistant.shipped
+        self.chip.setVisible(shipped and taken <= self.width())
 
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
@@ -296,10 +308,10 @@ class _Editing(QWidget):
         self.changed.emit({"system_prompt": text, "fields": fields})
 
     def _add(self, lines: Any, title: str, field: QWidget) -> QWidget:
-        heading = Label(self._theme, title, self)
+        heading = Paragraph(self._theme, title, self)
         heading.setBuddy(field)
         field.setFixedWidth(self._theme.grown(_FIELD))
-        line = row(heading, None, (field, MIDDLE), gap=10, margins=(0, 8, 0, 8))
+        line = row((heading, 1), (field, MIDDLE), gap=10, margins=(0, 8, 0, 8))
         lines.addLayout(line)
         lines.addWidget(Line(self))
         return field

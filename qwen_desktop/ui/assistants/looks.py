@@ -53,7 +53,7 @@ def filling(assistant: Assistant, field: AssistantField, values: tuple[str, ...]
     """All that a field is filled with, "" for nothing."""
     if field.kind is FieldKind.TEXT:
         return " ".join(" ".join(values).split())
-    return translate("assistants", ", ").join(choice(assistant, value) for value in values)
+    return ", ".join(choice(assistant, value) for value in values)
 
 
 def thinking(mode: ThinkingMode | None) -> str:

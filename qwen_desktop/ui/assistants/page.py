@@ -24,7 +24,7 @@ from qwen_desktop.ui.assistants.editor import AssistantEditor
 from qwen_desktop.ui.list_page import NARROW
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row, set_margins
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.flow import FlowLayout
 from qwen_desktop.ui.widgets.labels import Label, Paragraph
@@ -52,7 +52,6 @@ class AssistantsPage(QWidget):
         self.area = ScrollArea(self)
         self.area.setObjectName("page")
         self._cards = QWidget(self.area.body)
-        self._cards.setMaximumWidth(_COLUMN)
         title = Label(theme, self.tr("Assistants"), self._cards, role="heading", weight=600)
         self._buttons = QWidget(self._cards)
         self.import_button = TextButton(theme, self.tr("Import"), self._buttons, icon="folder-input")
@@ -80,7 +79,7 @@ class AssistantsPage(QWidget):
         self.editor = AssistantEditor(ui, self)
         self._panel = QWidget(self)
         row((self.editor, 1), on=self._panel, margins=(0, 24, 32, 24))
-        self._row = row((self.area, 1), self._panel, on=self, gap=0)
+        row(None, (self.area, 1000), (self._panel, 1000), None, on=self, gap=0)
         self.setFocusProxy(self.grid)
         self._connect()
         theme.follow(self._fit)
@@ -307,7 +306,7 @@ class AssistantsPage(QWidget):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def _fit(self) -> None:
-        self._cards.setMaximumWidth(self._ui.theme.grown(_COLUMN))
+        self.area.setMaximumWidth(self._ui.theme.grown(_COLUMN) + 56)  # with the panel in the middle of a wide window
         self._arrange()
 
     def _arrange(self) -> None:
@@ -317,10 +316,10 @@ class AssistantsPage(QWidget):
         margins = (24, 20, 24, 20) if narrow else (0, 24, 32, 24)
         layout = self._panel.layout()
         if layout is not None:
-            layout.setContentsMargins(*margins)
+            set_margins(layout, *margins)
         if narrow:
             self._panel.setMinimumWidth(0)
-            self._panel.setMaximumWidth((1 << 24) - 1)
+            self._panel.setMaximumWidth((1 << 24) - 1)  # Qt's QWIDGETSIZE_MAX
             if changed:
                 self._step(to_editor=False)
         else:
