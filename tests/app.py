@@ -16,6 +16,7 @@ from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, Te
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
 from qwen_desktop.services.arranging import Arranging
+from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
@@ -62,6 +63,14 @@ class App:
         self.backups = Backups(db, paths)
         self.arranging = Arranging(db, self.bus, self.history)
         self.blobs = Blobs(db, paths.blobs, temporary=self.temporary)
+        self.library: Any = None
+        self.catalogue: Any = None
+        self.assistants = Assistants(
+            db,
+            self.bus,
+            installed=lambda: self.library.models() if self.library is not None else (),
+            catalogued=lambda name: self.catalogue.find(name) if self.catalogue is not None else None,
+        )
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.prompt_templates = PromptTemplates(db, self.bus)
@@ -155,6 +164,7 @@ async def running_app(
     app = App(paths, db, factory, check, **engines)
     await app.history.recover()
     await app.drafts.load()
+    await app.assistants.load()
     try:
         yield app
     finally:

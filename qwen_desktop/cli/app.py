@@ -21,6 +21,7 @@ import typer
 
 from qwen_desktop import __version__
 from qwen_desktop.cli import chat as chats
+from qwen_desktop.cli.assistants_app import assistants_app
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.history_app import history_app
 from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
@@ -128,6 +129,16 @@ def application(build: Build) -> typer.Typer:
                 "Its model and thinking are used; implies --save.",
             ),
         ] = None,
+        assistant: Annotated[
+            str | None,
+            typer.Option(metavar="NAME", help="An assistant of the window answers; assistants list names them."),
+        ] = None,
+        field: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="NAME=VALUE", help="Fill a field of the assistant; may be given repeatedly, also for one field."
+            ),
+        ] = None,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
@@ -139,6 +150,16 @@ def application(build: Build) -> typer.Typer:
                 QT_TRANSLATE_NOOP(
                     "cli", "A chat keeps the instructions that it began with: leave out --system, or --continue."
                 )
+            )
+        if go_on is not None and assistant is not None:
+            raise typer.BadParameter(
+                QT_TRANSLATE_NOOP(
+                    "cli", "A chat keeps the assistant that it began with: leave out --assistant, or --continue."
+                )
+            )
+        if field and assistant is None:
+            raise typer.BadParameter(
+                QT_TRANSLATE_NOOP("cli", "A field belongs to an assistant: name one with --assistant.")
             )
         console = Console(quiet=as_json)
         question = chats.Question(
@@ -154,6 +175,8 @@ def application(build: Build) -> typer.Typer:
             schema=schema,
             grammar=grammar,
             go_on=go_on,
+            assistant=assistant,
+            fields=tuple(field or ()),
             save=save,
             json=as_json,
         )
@@ -246,6 +269,7 @@ def application(build: Build) -> typer.Typer:
 
     app.add_typer(models_app(guarded), name="models")
     app.add_typer(history_app(guarded), name="history")
+    app.add_typer(assistants_app(guarded), name="assistants")
     return app
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from qwen_desktop.cli import continued
 from qwen_desktop.cli.answer_form import read_form
+from qwen_desktop.cli.assistants import assisted
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
@@ -53,7 +54,8 @@ FIGURES = (
 class Question(Struct, frozen=True):
     """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
     model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like. ``go_on`` names
-    the stored conversation that it is asked in; its own model and mode hold where nothing else is said."""
+    the stored conversation that it is asked in; its own model and mode hold where nothing else is said. ``assistant``
+    is one by its name, ``fields`` are what its fields are filled with, ``name=value`` each."""
 
     prompt: str
     model: str | None = None
@@ -67,6 +69,8 @@ class Question(Struct, frozen=True):
     schema: str | None = None
     grammar: str | None = None
     go_on: str | None = None
+    assistant: str | None = None
+    fields: tuple[str, ...] = ()
     save: bool = False
     json: bool = False
 
@@ -239,8 +243,10 @@ async def _work(  # noqa: PLR0917 - what one run needs
         for found in services.history.problems:
             console.warn(found.sentence())
         before = await continued.find(services.history, question.go_on) if question.go_on is not None else None
+        begun = await assisted(services, question, console) if question.assistant is not None else None
         telling.conversation_id = before.id if before is not None else ""
         own = before.model if before is not None and question.model is None else None  # else the one that is chosen
+        own = begun.model if begun is not None else own
         telling.state = services.models.state_of(own)
         conversation_id = telling.conversation_id or new_id()
 
@@ -271,14 +277,17 @@ async def _work(  # noqa: PLR0917 - what one run needs
             await services.library.scan()
             await services.models.open_file(services.library.named(question.model).path, remember=False)
         mode = before.thinking if before is not None else services.preferences.settings.chat.thinking
+        mode = (begun.thinking if begun is not None else None) or mode
+        budget = question.thinking_budget if before is not None else None  # else the settings of this run
         await services.chat.send(
             (TextPart(question.prompt),),
             conversation_id=conversation_id,
             new=before is None,
             thinking=question.thinking or ThinkingMode(mode),
-            model=own or services.models.ref if before is not None else None,
+            model=own or services.models.ref if before is not None else own,
             grammar=form,
-            thinking_budget=question.thinking_budget if before is not None else None,  # else the settings of this run
+            thinking_budget=begun.thinking_budget if begun is not None else budget,
+            begun=begun,
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

@@ -6,7 +6,7 @@ import uuid
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from qwen_desktop.core.engine import FinishReason, Recipe, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
@@ -171,6 +171,16 @@ class Setup(Struct, frozen=True):
 
     def __bool__(self) -> bool:
         return self != Setup()
+
+    def over(self, other: Setup) -> Setup:
+        """This, and where it says nothing the other one."""
+        return structs.replace(
+            other, **{name: value for name, value in structs.asdict(self).items() if value is not None}
+        )
+
+    def apart_from(self, other: Setup) -> Setup:
+        """What this says that the other one does not."""
+        return Setup(**{name: value for name, value in structs.asdict(self).items() if value != getattr(other, name)})
 
 
 class Folder(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 #: What the engine decides, where a value and not None says so.
 AUTOMATIC = "auto"
@@ -39,6 +39,13 @@ class FileRef(Struct, frozen=True, tag="file", omit_defaults=True):
 
 
 ModelRef: TypeAlias = GuideRef | FileRef
+
+
+def with_context(ref: ModelRef, context: int | None) -> ModelRef:
+    """``ref`` to be loaded with ``context`` tokens, unless it says itself with how many. The guide has its own."""
+    if context is None or not isinstance(ref, FileRef) or ref.options.context is not None:
+        return ref
+    return structs.replace(ref, options=structs.replace(ref.options, context=context))
 
 
 def merged(*sources: object) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from msgspec import structs
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status, new_id
 from qwen_desktop.core.engine import GenerateRequest, Grammar, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
-from qwen_desktop.core.model_ref import FileRef, ModelRef
+from qwen_desktop.core.model_ref import FileRef, ModelRef, with_context
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
 from qwen_desktop.services.engines import Engines
@@ -234,7 +234,8 @@ class Answers:
             if turn.unwanted:
                 raise asyncio.CancelledError
             await turn.run(
-                lambda: self._lease(turn, asked.ref), lambda engine: self._request(engine, turn, conversation, asked)
+                lambda: self._lease(turn, asked.ref, conversation.context),
+                lambda engine: self._request(engine, turn, conversation, asked),
             )
         except asyncio.CancelledError:
             # Only stop() and aclose() cancel this task: the answer ends here, its saving does not.
@@ -262,10 +263,11 @@ class Answers:
         await self._saver.finish(turn)
 
     @contextlib.asynccontextmanager
-    async def _lease(self, turn: Turn, ref: ModelRef) -> AsyncIterator[LocalEngine]:
+    async def _lease(self, turn: Turn, ref: ModelRef, context: int | None) -> AsyncIterator[LocalEngine]:
         await self._models.looked_at(ref)
         async with self._engines.lease(
-            ref, on_load=lambda ahead: turn.at(RunStage.QUEUED if ahead else RunStage.LOADING, ahead)
+            with_context(ref, context),
+            on_load=lambda ahead: turn.at(RunStage.QUEUED if ahead else RunStage.LOADING, ahead),
         ) as engine:
             turn.at(RunStage.READING)
             yield engine
@@ -275,6 +277,7 @@ class Answers:
     ) -> GenerateRequest:
         settings = self._preferences.settings
         info = engine.info
+        chosen = asked_sampling(settings.sampling, conversation.sampling)
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
         branch, turn.left_out = await self._history.prompt_messages(turn.question_id, characters)
@@ -284,7 +287,7 @@ class Answers:
             messages,
             asked.thinking,
             settings.sampling.max_tokens,
-            asked_sampling(settings.sampling, asked.sampling),
+            asked_sampling(chosen, asked.sampling),
             cache_key=conversation.id,
             cut_from=turn.cut or cut_of(branch, messages),
             thinking_budget=thought_budget(

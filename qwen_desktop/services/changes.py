@@ -27,6 +27,7 @@ class ChangeKind(StrEnum):
     TAG = "tag"
     FOLDER = "folder"
     REMOVE = "remove"
+    ASSISTANT = "assistant"
 
 
 @dataclass(frozen=True, slots=True)

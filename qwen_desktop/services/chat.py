@@ -8,6 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from qwen_desktop.core.assistants import Begun
 from qwen_desktop.core.chat import (
     LONGEST_MESSAGE,
     Again,
@@ -86,13 +87,15 @@ class Chat(Answers):
         message_id: str = "",
         folder_id: str = "",
         setup: Setup | None = None,
+        begun: Begun | None = None,
     ) -> Message:
         """Store the user's message for good, as ``message_id`` where that is given, start its answer and return the
         message.
 
         ``conversation_id`` is made by the caller (``new_id``) and ``new`` where there may be no such conversation
-        yet; it is given its ``thinking_budget`` and ``setup`` then, of which the budget counts for this answer alone
-        where there is one, and stands in the folder ``folder_id``.
+        yet; then it is given its ``thinking_budget``, stands in the folder ``folder_id``, and is ``begun`` by an
+        assistant with all that is not said in ``setup`` or beside it. The budget counts for this answer alone where
+        there is one.
         ``parent_id`` is the message to go on from: the last one on show, another one (then ``BranchChanged`` is
         published), or None to begin the conversation anew. ``model`` answers this one message; ``grammar`` is what its
         answer must look like.
@@ -107,7 +110,8 @@ class Chat(Answers):
         )
         fresh = None
         if new:
-            setup, prompt = setup or Setup(), self._preferences.settings.chat.system_prompt
+            setup, begun = setup or Setup(), begun or Begun()
+            prompt = begun.system_prompt.strip() or self._preferences.settings.chat.system_prompt
             prompt = (prompt if setup.system_prompt is None else setup.system_prompt).strip()
             fresh = self._history.fresh(
                 thinking=thinking,
@@ -117,7 +121,12 @@ class Chat(Answers):
                 thinking_budget=thinking_budget,
                 folder_id=folder_id,
             )
-            fresh = structs.replace(fresh, sampling=setup.sampling, context=setup.context)
+            fresh = structs.replace(
+                fresh,
+                assistant_id=begun.assistant_id,
+                sampling=begun.sampling if setup.sampling is None else setup.sampling,
+                context=begun.context if setup.context is None else setup.context,
+            )
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")
 

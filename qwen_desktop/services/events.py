@@ -201,6 +201,10 @@ class CatalogueChanged(Struct, frozen=True):
     """The list of models that can be fetched is another one."""
 
 
+class AssistantsChanged(Struct, frozen=True):
+    """An assistant was added, changed, hidden or taken away."""
+
+
 class LibraryChanged(Struct, frozen=True):
     """A model was installed, removed, verified, or became unusable."""
 

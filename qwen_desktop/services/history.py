@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
+from qwen_desktop.core.assistants import Begun
 from qwen_desktop.core.chat import (
     Conversation,
     Message,
@@ -193,6 +194,33 @@ class History:
     async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
         """Set what makes its next answers; None is the model that is chosen for the app."""
         self._changed(await self._of(conversation_id).call(conversations.set_model, conversation_id, model))
+
+    async def set_begun(self, conversation_id: str, begun: Begun) -> Change:
+        """Have it go on as an assistant begins one: with its instructions, sampling, mode, budget, context and model;
+        one of no assistant (``Begun()``) takes them away. What an assistant says nothing about is as in a new chat,
+        but for the mode, which stays."""
+        return await to_its_end(self._set_begun(conversation_id, begun), "history.begun")
+
+    async def _set_begun(self, conversation_id: str, begun: Begun) -> Change:
+        before = await self.get(conversation_id)
+        if before is None:
+            raise gone()
+        after = structs.replace(
+            before,
+            assistant_id=begun.assistant_id,
+            system_prompt=begun.system_prompt,
+            sampling=begun.sampling,
+            thinking=begun.thinking or before.thinking,
+            thinking_budget=begun.thinking_budget,
+            context=begun.context,
+            model=begun.model,
+        )
+        self._changed(await self._of(conversation_id).call(conversations.set_begun, after))
+
+        async def undo() -> None:
+            self._changed(await self._of(conversation_id).call(conversations.set_begun, before))
+
+        return change(ChangeKind.ASSISTANT, conversation_id, "", undo)
 
     async def models_moved(self, moved: Callable[[str], str]) -> None:
         """Model files have other places now: ``moved`` gives for each path the new one, or the same."""

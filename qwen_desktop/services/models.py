@@ -15,7 +15,7 @@ from typing import NamedTuple
 from msgspec import Struct, structs
 
 from qwen_desktop.core.errors import AppError, problem_of
-from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef
+from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef, with_context
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.text import shown
 from qwen_desktop.services.engines import Engines, look_for, told_already
@@ -147,17 +147,18 @@ class Models:
         """Wait for a file that was chosen and is being looked at, and raise what is wrong with it: what is asked of it
         was meant for no other."""
         for wish in reversed(tuple(self._wishes.values())):
-            if _ref(wish.state.path) == ref:
+            if wish.state.path == (ref.path if isinstance(ref, FileRef) else ""):
                 problem = await asyncio.shield(wish.ended)
                 if problem is not None:
                     raise problem
                 return
 
-    async def warm(self) -> None:
-        """Have the chosen model loaded ahead of the next message. A failure shows in the state and is not raised."""
+    async def warm(self, context: int | None = None) -> None:
+        """Have the chosen model loaded ahead of the next message, with ``context`` tokens where that is given. A
+        failure shows in the state and is not raised."""
         if self._state.status is ModelStatus.IDLE and not self._engines.busy and not self._wishes:
             with contextlib.suppress(AppError):
-                await self._engines.load(self.ref)
+                await self._engines.load(with_context(self.ref, context))
 
     async def aclose(self) -> None:
         """Wait for no load any more; the engines are closed by their owner."""

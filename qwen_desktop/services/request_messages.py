@@ -17,9 +17,9 @@ from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResu
 SYSTEM_ID = "system"
 
 
-def asked_sampling(chosen: settings.SamplingSettings, own: Sampling | None = None) -> Sampling:
-    """What the settings ask for, except what an answer's ``own`` values say. What a model makes of it is the engine's
-    to decide, for all faces alike."""
+def asked_sampling(chosen: settings.SamplingSettings | Sampling, own: Sampling | None = None) -> Sampling:
+    """What is ``chosen`` (by the settings, say), except what a conversation's or an answer's ``own`` values say. What a
+    model makes of it is the engine's to decide, for all faces alike."""
     values = {name: getattr(chosen, name) for name in Sampling.__struct_fields__}
     return Sampling(**values | {name: value for name, value in _values(own) if value is not None})
 

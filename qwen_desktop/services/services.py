@@ -19,6 +19,7 @@ from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.arranging import Arranging
+from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.backup import RESTORED, Backups
 from qwen_desktop.services.catalogue import Catalogue
@@ -109,6 +110,13 @@ class Services:
         self.arranging = Arranging(self.database, self.bus, self.history)
         self.blobs = Blobs(self.database, paths.blobs, temporary=self.temporary)
         self.backups = Backups(self.database, paths)
+        self.assistants = Assistants(
+            self.database,
+            self.bus,
+            installed=self.library.models,
+            catalogued=self.catalogue.find,
+            elsewhere=None if history else paths.database_file,
+        )
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -136,6 +144,7 @@ class Services:
         await self.database.open()
         await self.history.recover()
         await self.drafts.load()
+        await self.assistants.load()
         for problem in self.database.problems:
             self.bus.publish(Notified(problem.what, hint=problem.hint))
         self.tuner.watch()

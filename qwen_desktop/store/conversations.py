@@ -10,6 +10,7 @@ from msgspec import structs
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef, ModelRef
+from qwen_desktop.core.text import clean
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
 
@@ -119,6 +120,27 @@ def set_sampling(
 def set_context(connection: sqlite3.Connection, conversation_id: str, tokens: int | None) -> Conversation | None:
     """Set how many tokens the model is to remember here; None as the settings say."""
     return _change(connection, "context = ?", conversation_id, tokens)
+
+
+def set_begun(connection: sqlite3.Connection, entry: Conversation) -> Conversation | None:
+    """Set all that an assistant has a say in to what ``entry`` says: its instructions, how its next answers are made,
+    and by what."""
+    with transaction(connection, durable=True):
+        connection.execute(
+            "UPDATE conversations SET assistant_id = ?, system_prompt = ?, sampling = ?, thinking = ?, "
+            "thinking_budget = ?, context = ?, model = ? WHERE id = ? AND deleted_at IS NULL",
+            (
+                entry.assistant_id,
+                clean(entry.system_prompt),
+                rows.encode_optional(entry.sampling),
+                str(entry.thinking),
+                entry.thinking_budget,
+                entry.context,
+                rows.model_column(entry.model),
+                entry.id,
+            ),
+        )
+    return get(connection, entry.id)
 
 
 def delete(connection: sqlite3.Connection, conversation_id: str, now: float) -> bool:

@@ -140,6 +140,7 @@ class MainWindow(FirstPaintWindow):
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
             "chat.instructions": lambda: self._in_chat().pane.instructions.toggle(),
+            "chat.assistant": lambda: self._in_chat().choose_assistant(),
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
             "answer.copy": lambda: self.chat.pane.copy_answer(),
@@ -230,6 +231,25 @@ class MainWindow(FirstPaintWindow):
         chat.new_chat()
         chat.use_guide()
         chat.pane.ask(question)
+
+    def get_model(self, name: str) -> None:
+        """Show the model of this name where it can be got."""
+        from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
+
+        self.show_page(MODELS)
+        found = next((m for m in self._services.catalogue.models() if m.name.casefold() == name.casefold()), None)
+        page = self.pages.page(MODELS)
+        if isinstance(page, ModelsPage):
+            if found is not None:
+                page.details(found)
+            else:
+                page.search.setText(name)
+
+    def chat_with(self, assistant_id: str) -> None:
+        """Begin a new chat with an assistant."""
+        chat = self._in_chat()
+        chat.new_chat()
+        chat.pane.assist(assistant_id)
 
     def conversation_shown(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.main_window import MainWindow
 
 CHAT, MODELS, SETTINGS, WELCOME = "view.chat", "view.models", "view.settings", "help.welcome"
+ASSISTANTS = "view.assistants"
 
 
 def _chat(window: MainWindow) -> QWidget:
@@ -23,6 +24,7 @@ def _chat(window: MainWindow) -> QWidget:
     page.model_opened.connect(window.use_model)
     page.pane.shown.connect(window.conversation_shown)
     page.sidelist.model.folded.connect(lambda: window.folders_opened(page.sidelist.model.opened))
+    page.pane.model_wanted.connect(window.get_model)
     width = window.state.list_width
     page.splitter.setSizes([width, max(400, window.width() - width)])
     window.models.put_into(page.sidelist)
@@ -33,6 +35,14 @@ def _models(window: MainWindow) -> QWidget:
     from qwen_desktop.ui.models.page import ModelsPage  # noqa: PLC0415 - not before the first paint
 
     return ModelsPage(window.ui, window.models.state, window.models.starter)
+
+
+def _assistants(window: MainWindow) -> QWidget:
+    from qwen_desktop.ui.assistants.page import AssistantsPage  # noqa: PLC0415 - not before the first paint
+
+    page = AssistantsPage(window.ui)
+    page.chat_wanted.connect(window.chat_with)
+    return page
 
 
 def _settings(window: MainWindow) -> QWidget:
@@ -64,6 +74,7 @@ class PageRow(NamedTuple):
 PAGES = (
     PageRow(CHAT, "message-square", _chat),
     PageRow(MODELS, "boxes", _models),
+    PageRow(ASSISTANTS, "bot", _assistants),
     PageRow(SETTINGS, "settings", _settings, at_end=True),
     PageRow(WELCOME, "", _welcome),
 )

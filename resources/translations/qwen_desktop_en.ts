@@ -2,6 +2,16 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
     <context>
+        <name>AssistantsPage</name>
+        <message numerus="yes">
+            <source>%n assistant(s) (is|are) imported.</source>
+            <translation>
+                <numerusform>%n assistant is imported.</numerusform>
+                <numerusform>%n assistants are imported.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>AttachedText</name>
         <message numerus="yes">
             <source>The first %n character(s) are shown; all can be copied.</source>
@@ -377,6 +387,30 @@
             <translation>
                 <numerusform>The best in many languages that runs well here, at about %n token per second.</numerusform>
                 <numerusform>The best in many languages that runs well here, at about %n tokens per second.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>assistants</name>
+        <message numerus="yes">
+            <source>What was entered for {field} has more than %n character(s).</source>
+            <translation>
+                <numerusform>What was entered for {field} has more than %n character.</numerusform>
+                <numerusform>What was entered for {field} has more than %n characters.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name} has more than %n entries.</source>
+            <translation>
+                <numerusform>{name} has more than %n entries.</numerusform>
+                <numerusform>{name} has more than %n entries.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{what} has more than %n character(s).</source>
+            <translation>
+                <numerusform>{what} has more than %n character.</numerusform>
+                <numerusform>{what} has more than %n characters.</numerusform>
             </translation>
         </message>
     </context>

@@ -5,7 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.ui.actions import Actions
+from qwen_desktop.ui.chat.assistant_bar import HeaderAssistant
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
@@ -14,9 +16,11 @@ from qwen_desktop.ui.widgets.select import Menu
 
 
 class ChatHeader(QWidget):
-    """52 px above the transcript. ``menu_opened`` says that its menu is about to be open."""
+    """52 px above the transcript. ``menu_opened`` says that its menu is about to be open, ``assistant_clicked`` that
+    more is wanted of the assistant of the chat."""
 
     menu_opened = Signal(object)  # the menu
+    assistant_clicked = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,6 +39,8 @@ class ChatHeader(QWidget):
         self.keep_button = TextButton(theme, actions["chat.keep"].text(), self, kind="link")
         self.keep_button.setToolTip(self.tr("Save this chat on the disk, as any other one."))
         self.keep_button.clicked.connect(actions["chat.keep"].trigger)
+        self.assistant = HeaderAssistant(theme, self)
+        self.assistant.clicked.connect(self.assistant_clicked)
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
@@ -50,6 +56,7 @@ class ChatHeader(QWidget):
             self.title,
             self.chip,
             self.temporary,
+            self.assistant,
             None,
             self.keep_button,
             self.instructions_button,
@@ -60,10 +67,21 @@ class ChatHeader(QWidget):
         self._fit()
         theme.changed.connect(self._fit)
 
-    def show_chat(self, title: str, *, stored: bool, guide: bool, temporary: bool = False, begun: bool = True) -> None:
-        """Name the chat; the menu is there for one that is stored, the label where the guide answers.
+    def show_chat(
+        self,
+        title: str,
+        *,
+        stored: bool,
+        guide: bool,
+        temporary: bool = False,
+        begun: bool = True,
+        assistant: Assistant | None = None,
+    ) -> None:
+        """Name the chat, and its assistant; the menu is there for one that is stored, the label where the guide
+        answers.
 
         A temporary one can be kept once it is ``begun``."""
+        self.assistant.show_of(assistant)
         self.temporary.setVisible(temporary)
         self.keep_button.setVisible(temporary and begun)
         self.title.setText(title)

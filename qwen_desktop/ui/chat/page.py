@@ -71,6 +71,7 @@ class ChatPage(ListPage):
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
+        self.header.assistant_clicked.connect(self.choose_assistant)
         self._show_pane()
 
     async def start(self) -> None:
@@ -177,6 +178,10 @@ class ChatPage(ListPage):
             )
             self._ui.operations.run(text, owner=self, on_done=self._copy_chat, wish=_COPIED)
 
+    def choose_assistant(self) -> None:
+        """Choose with which assistant the chat goes on."""
+        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
+
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
         if target := self.sidelist.neighbour(self.current, step):
@@ -264,7 +269,14 @@ class ChatPage(ListPage):
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
         temporary, guide = self.pane.temporary, self.pane.model_state.guide
-        self.header.show_chat(title, stored=stored, guide=guide, temporary=temporary, begun=self.pane.begun)
+        self.header.show_chat(
+            title,
+            stored=stored,
+            guide=guide,
+            temporary=temporary,
+            begun=self.pane.begun,
+            assistant=self.pane.assistant,
+        )
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -7,12 +7,16 @@ it tells (``changed``) and what is asked of it says its owner, who knows which o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
+from msgspec import structs
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
+from qwen_desktop.core.assistants import Assistant, Begun, FieldKind, Values, begun_of, render, values_of
 from qwen_desktop.core.chat import Conversation, Setup, is_temporary, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
@@ -21,11 +25,13 @@ from qwen_desktop.core.parts import FilePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
-from qwen_desktop.services.changes import to_its_end
+from qwen_desktop.services.changes import Change, to_its_end
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.assistants.looks import in_words
 from qwen_desktop.ui.chat import diagrams
+from qwen_desktop.ui.chat.assistant_bar import AssistantMenu, FieldsBar
 from qwen_desktop.ui.chat.attached_text import AttachedText
 from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
@@ -55,6 +61,8 @@ class ConversationPane(QWidget):
     shown = Signal(str)
     #: The path of a model file that shall answer, "" for the guide.
     model_chosen = Signal(object)  # a path
+    #: The name of a model that is to be got.
+    model_wanted = Signal(str)
 
     def __init__(self, ui: UiContext, *, header: QWidget | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -68,6 +76,8 @@ class ConversationPane(QWidget):
         self._new_model: ModelRef | None = None
         #: the folder that a new chat will lie in
         self.new_folder = ""
+        self._new_assistant = ""
+        self._new_values: Values = {}
         self._thinking_wish = f"chat.thinking.{id(self)}"
         self._budget_wish = f"chat.budget.{id(self)}"
         self._setup_wish = f"chat.setup.{id(self)}"
@@ -85,8 +95,11 @@ class ConversationPane(QWidget):
         )
         self.empty = EmptyChat(ui.theme, ui.actions, self)
         self.composer = Composer(ui.theme, self)
+        self.fields = FieldsBar(ui.theme, self)
         self.status = StatusLine(ui.theme, self)
         self.model_menu = ModelMenu(ui.actions, self)
+        self.assistant_menu = AssistantMenu(ui.theme, ui.actions, self)
+        self.assistant_menu.chosen.connect(self.assist)
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
@@ -98,7 +111,7 @@ class ConversationPane(QWidget):
         self._stack.addWidget(self.transcript)
         self._column = QWidget(self)
         self._column.setMinimumWidth(320)
-        column(self.composer, self.status, on=self._column)
+        column(self.fields, self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
         talk = QWidget(self)
         column((self._stack, 1), self._foot, on=talk)
@@ -119,6 +132,14 @@ class ConversationPane(QWidget):
         bus.subscribe(events.RunChanged, self._show_running, owner=self)
         bus.subscribe(events.DraftChanged, self._draft_changed, owner=self)
         bus.subscribe(events.QueueChanged, self._show_queue, owner=self)
+        bus.subscribe(events.AssistantsChanged, self._assistants_changed, owner=self)
+        bus.subscribe(events.LibraryChanged, self._assistants_changed, owner=self)
+        self._connect_parts()
+
+    def _connect_parts(self) -> None:
+        self.empty.assistants.chosen.connect(self.assist)
+        self.empty.model_wanted.connect(self.model_wanted)
+        self.fields.changed.connect(self._fill_fields)
         self.composer.sent.connect(self._send)
         self.composer.edited.connect(self._keep_draft)
         self.composer.go_on_wanted.connect(self._go_on)
@@ -213,6 +234,10 @@ class ConversationPane(QWidget):
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None
         self.new_folder = ""
+        if self._new_assistant:
+            self._new_model = None
+        self._new_assistant, self._new_values = "", {}
+        self._show_assistant()
         opening = self.feed.open(where)
         self.composer.set_draft(self._drafts.of(where))
         self._place = None
@@ -322,6 +347,7 @@ class ConversationPane(QWidget):
                         message_id=message_id,
                         folder_id=folder,
                         setup=setup,
+                        begun=begun,
                     )
                 except Exception:
                     self._queue.hold(here)
@@ -334,8 +360,101 @@ class ConversationPane(QWidget):
         thinking, model, budget = self._thinking(), self.model, None if where else self._new_budget
         folder = "" if where else self.new_folder
         setup = None if where else self._drafts.setup("")
+        begun = self._begun() if not where else None
         work = to_its_end(sent(), "pane.send")  # whatever becomes of this pane
         self._ui.operations.run(work, owner=self, on_error=lambda _: self._show_running())
+
+    # The assistant ----------------------------------------------------------------------------------------------------
+
+    @property
+    def assistant(self) -> Assistant | None:
+        """What the conversation was begun with, as it is now; None without one, and for one that is gone."""
+        name = self._conversation.assistant_id if self._conversation is not None else self._new_assistant
+        return self._ui.services.assistants.get(name) if name else None
+
+    def assist(self, assistant_id: str) -> None:
+        """Have the conversation go on with an assistant, "" for none."""
+        service = self._ui.services.assistants
+        entry = service.get(assistant_id) if assistant_id else None
+        begun = service.begin(assistant_id) if entry is not None else Begun()
+        if self._conversation is not None:
+            usual = self._ui.services.preferences.settings.chat.system_prompt.strip()
+            begun = structs.replace(begun, system_prompt=begun.system_prompt or usual)
+            changed = self._ui.services.history.set_begun(self._conversation.id, begun)
+            name = in_words(entry).name if entry is not None else ""
+            sentence = self.tr("This chat goes on with {name}.") if name else self.tr("This chat has no assistant now.")
+            self._assisted(changed, texts.fill(sentence, name=name))
+            return
+        self._new_assistant = begun.assistant_id
+        self._new_values = entry.defaults if entry is not None else {}
+        default = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
+        self._new_thinking = begun.thinking or default
+        self._new_budget, self._new_model = begun.thinking_budget, begun.model
+        self._show_assistant()
+        self._show_setup()
+        self._show_model()
+        self.setFocus()
+
+    def choose_assistant(self, anchor: QWidget) -> None:
+        """Open the menu of the assistants below ``anchor``."""
+        entry = self.assistant
+        self.assistant_menu.fill(self._ui.services.assistants.list(), entry.id if entry is not None else "")
+        self.assistant_menu.open_by(anchor, 0, anchor.height() + 4)
+
+    def _begun(self) -> Begun | None:
+        """What a new conversation is begun with; None without an assistant."""
+        entry = self.assistant
+        return self._ui.services.assistants.begin(entry.id, self._values(entry)) if entry is not None else None
+
+    def _values(self, entry: Assistant) -> Values:
+        """What was filled in, as far as its fields are still the same."""
+        fitting = {field.name: field for field in entry.asked}
+        return {
+            name: value
+            for name, value in self._new_values.items()
+            if name in fitting and (fitting[name].kind is FieldKind.TEXT or set(value) <= set(fitting[name].choices))
+        }
+
+    def _fill_fields(self, values: Values) -> None:
+        entry = self.assistant
+        if entry is None:
+            return
+        if self._conversation is None:
+            self._new_values = values
+            return
+        prompt = render(entry, values)
+        begun = structs.replace(begun_of(self._conversation), system_prompt=prompt)
+        if prompt != self._conversation.system_prompt:
+            self._assisted(self._ui.services.history.set_begun(self._conversation.id, begun), "")
+
+    def _assisted(self, work: Coroutine[Any, Any, Change], told: str) -> None:
+        def done(change: Change) -> None:
+            if told:
+                undo = partial(self._undo_assistant, change)
+                self._ui.notify.undoable(told, undo)
+
+        self._ui.operations.run(work, owner=self, on_done=done)
+
+    def _undo_assistant(self, change: Change) -> None:
+        async def undone() -> None:
+            await change.undo()
+
+        self._ui.operations.run(undone(), owner=self)
+
+    def _assistants_changed(self, _event: object) -> None:
+        if self._conversation is None and self._new_assistant and self.assistant is None:
+            self.assist("")  # it was deleted
+        self._show_assistant()
+
+    def _show_assistant(self) -> None:
+        service, entry = self._ui.services.assistants, self.assistant
+        missing = entry.model if entry is not None and service.model_of(entry) is None else ""
+        self.empty.set_assistants(service.list(), entry, missing)
+        values: Values | None = self._new_values
+        if self._conversation is not None and entry is not None:
+            values = values_of(entry, self._conversation.system_prompt)
+        self.fields.show_fields(entry, values)
+        self.changed.emit()
 
     def stop(self) -> None:
         """Stop the answer that runs here; what waits in line goes on waiting."""
@@ -402,7 +521,9 @@ class ConversationPane(QWidget):
 
     def _warm(self) -> None:
         if self.model is None:
-            self._ui.operations.run(self._ui.services.models.warm(), owner=self)
+            entry, now = self.assistant, self._conversation
+            context = now.context if now is not None else entry.context if entry is not None else None
+            self._ui.operations.run(self._ui.services.models.warm(context), owner=self)
 
     # What changed -----------------------------------------------------------------------------------------------------
 
@@ -410,6 +531,7 @@ class ConversationPane(QWidget):
         if event.conversation.id == self._id:  # that of a new chat is told before its first message
             self._conversation = event.conversation
             self._show_setup()
+            self._show_assistant()
             self._show_model()
 
     def _adopted(self, conversation_id: str) -> None:
@@ -454,9 +576,14 @@ class ConversationPane(QWidget):
     def _setup(self) -> Setup:
         """How it is answered, or will be."""
         found = self._conversation
-        if found is None or not self.current:
-            return self._drafts.setup("")
-        return Setup(found.system_prompt, found.sampling, found.context)
+        if found is not None and self.current:
+            return Setup(found.system_prompt, found.sampling, found.context)
+        return self._drafts.setup("").over(self._begun_setup())
+
+    def _begun_setup(self) -> Setup:
+        """What the assistant of a new chat says."""
+        begun = self._begun() or Begun()
+        return Setup(begun.system_prompt or None, begun.sampling, begun.context)
 
     def _show_setup(self, _end: object = None) -> None:
         if not self._ui.operations.pending(self._setup_wish):
@@ -469,7 +596,8 @@ class ConversationPane(QWidget):
             stored, show = self._store_setup(where, before, setup), self._show_setup
             self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._setup_wish)
         else:
-            self._drafts.put_setup("", setup)
+            # Only what was chosen here: another assistant may be chosen still.
+            self._drafts.put_setup("", setup.apart_from(self._begun_setup()))
 
     async def _store_setup(self, where: str, before: Setup, after: Setup) -> None:
         history = self._ui.services.history

@@ -1,4 +1,4 @@
-"""A layout of lines: parts of their own width from the start, and on in the next line."""
+"""A layout of lines: parts of their own width from the start, or in the middle, and on in the next line."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QLayout, QLayoutItem, QStyle, QWidget
 class FlowLayout(QLayout):
     """From the start to the end, and on in the next line where the room ends."""
 
-    def __init__(self, parent: QWidget | None = None, *, gap: int = 8) -> None:
+    def __init__(self, parent: QWidget | None = None, *, gap: int = 8, centred: bool = False) -> None:
         super().__init__(parent)
+        self._centred = centred
         self._items: list[QLayoutItem] = []
         self._gap = gap
         self.setContentsMargins(0, 0, 0, 0)
@@ -63,9 +64,10 @@ class FlowLayout(QLayout):
         direction = QGuiApplication.layoutDirection() if widget is None else widget.layoutDirection()
 
         def settle() -> None:
+            aside = (rect.right() + 1 + self._gap - left) // 2 if self._centred else 0
             for item, x in row if place else ():
                 size = self._size(item, rect.width())
-                spot = QRect(QPoint(x, top + (line - size.height()) // 2), size)
+                spot = QRect(QPoint(x + aside, top + (line - size.height()) // 2), size)
                 item.setGeometry(QStyle.visualRect(direction, rect, spot))
 
         for item in self._items:

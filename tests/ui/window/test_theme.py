@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PySide6.QtGui import QColor
 
+from qwen_desktop.core.assistants import COLOURS
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import icons
 from qwen_desktop.ui.theme import Mode, Theme
@@ -51,6 +52,7 @@ GROUNDS = {
     "warn": ("window", "surface", "warn_soft"),
     "bad": ("window", "surface", "bad_soft"),
     "note": ("window", "note_soft"),
+    **{f"tint_{name}": ("window", "surface", f"tint_{name}_soft") for name in COLOURS},
     "code_keyword": ("sunken",),
     "code_string": ("sunken",),
     "code_number": ("sunken",),

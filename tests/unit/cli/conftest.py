@@ -13,6 +13,7 @@ import pytest
 from qwen_desktop.cli import interrupt
 from qwen_desktop.cli.app import main
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus
@@ -35,6 +36,8 @@ class Joined:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
         self.database = Database(paths.database_file if history else None)
         self.history = History(self.database, self.bus)
+        elsewhere = None if history else paths.database_file
+        self.assistants = Assistants(self.database, self.bus, elsewhere=elsewhere)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
 
