@@ -333,6 +333,8 @@ def _unpack(source: Path, folder: Path, place: Place, progress: Progress) -> Man
 
     told = shown(str(source))
     with open_file(source) as file:
+        if file.peek(2)[:2] != b"PK":  # type: ignore[attr-defined] # it is buffered
+            raise _no_backup(told)
         try:
             with zipfile.ZipFile(file) as archive:
                 manifest = _manifest(archive, told)

@@ -20,6 +20,7 @@ import contextlib
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -242,7 +243,13 @@ def columns(facts: str, text: str) -> tuple[str, ...]:
     known = facts_of(facts)
     names = "\n".join(name for name, _ in known.names)
     beside = (conversation_word(known.conversation), *map(has_word, known.has))
-    return shadow(text), parts(text), f"{shadow(names)}\n{parts(names)}", shadow(known.model), " ".join(beside)
+    said = shadow(text, _breath), parts(text, _breath)
+    return *said, f"{shadow(names)}\n{parts(names)}", shadow(known.model), " ".join(beside)
+
+
+def _breath() -> None:
+    """Let the window's thread have the interpreter, if it waits for that."""
+    time.sleep(0)
 
 
 def conversation_word(conversation_id: str) -> str:

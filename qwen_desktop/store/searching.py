@@ -24,7 +24,7 @@ from qwen_desktop.core.words import Folded, words_of
 from qwen_desktop.store import branches, rows, search
 
 #: So many messages are compared.
-CANDIDATES = 500
+CANDIDATES = 400
 #: So many that have the words are looked at whether they are where the prefixes ask for.
 LOOKED_AT = 50_000
 #: Conversations that a prefix leaves are asked for in the index when they are not more than this.
@@ -313,11 +313,15 @@ def _titles(
     connection: sqlite3.Connection, query: Query, living: Collection[str], now: float, about: Conversations
 ) -> list[_Candidate]:
     found = [identity for identity in (about.titled(query) if query.wanted else living) if identity in living]
-    changed: dict[str, float] = {}
-    for start in range(0, len(found), branches.CHUNK):
-        chunk = found[start : start + branches.CHUNK]
-        places = ", ".join("?" * len(chunk))
-        changed.update(connection.execute(f"SELECT id, updated FROM conversations WHERE id IN ({places})", chunk))
+    wanted = f" WHERE id IN ({', '.join('?' * len(found))})" if len(found) <= branches.CHUNK else ""
+    among = set(found)
+    changed = {
+        identity: updated
+        for identity, updated in connection.execute(
+            f"SELECT id, updated FROM conversations{wanted}", found if wanted else ()
+        )
+        if identity in among
+    }
     return [
         _Candidate(identity, updated, _TITLE + _NEW * _newness(updated, now))
         for identity, updated in changed.items()

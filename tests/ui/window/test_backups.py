@@ -77,7 +77,7 @@ async def test_what_is_no_backup_is_told_where_it_was_asked(make: Make) -> None:
     ui = await make()
     card = await card_of(ui)
     wrong = ui.app.paths.data / "wrong.zip"
-    wrong.write_bytes(b"no zip at all")
+    wrong.write_bytes(b"PK but no zip at all")
     card.check(wrong)
     await ui.until(card.problem.isVisible)
     assert "is damaged" in card.problem.text() and not card.waiting.isVisible()
