@@ -45,9 +45,9 @@ from qwen_desktop.ui.chat.list_nodes import (
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
 #: So many of the newest are rows at first, and so many more each time that there are too few.
-ROWS = 200
+ROWS = 100
 #: So many of a long history are taken in one turn of the event loop.
-_SLICE = 400
+_SLICE = 200
 #: Data roles: the conversation's id ("" for other rows), and whether an answer runs in it.
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
@@ -213,8 +213,24 @@ class ConversationTree(QAbstractItemModel):
             return False
         self._room[home] = bisect_right(self._members[home], before) + ROWS
         self._until[home] = self._end(home, self._room[home])
-        self._arrange(list(self._between(home, before, self._until[home])), {home})
+        self._show_between(home, before)
         return True
+
+    def _show_between(self, home: str, before: Spot) -> None:
+        """Let those be rows, in as few steps as there are headings, that come after the last one until now."""
+        runs: dict[int, tuple[Node, list[Node]]] = {}
+        for conversation_id in self._between(home, before, self._until[home]):
+            parent = self._parent_of(self._all[conversation_id])
+            if parent is not None and conversation_id not in self._shown:
+                runs.setdefault(parent.number, (parent, []))[1].append(self._made_chat(conversation_id))
+        for parent, nodes in runs.values():
+            row = _place(parent, nodes[0].key)
+            self.beginInsertRows(self._index(parent), row, row + len(nodes) - 1)
+            for number, node in enumerate(nodes):
+                self._enter(parent, row + number, node)
+            self.endInsertRows()
+        self._settle(home)
+        self.arranged.emit()
 
     def reveal(self, conversation_id: str, *, archive: bool = False) -> None:
         """Let this one be a row, with the folders open in which it lies; the archive only where that is asked for."""
@@ -234,7 +250,7 @@ class ConversationTree(QAbstractItemModel):
         if home != PINNED and spot > before:
             self._until[home] = spot
             self._room[home] = bisect_right(self._members[home], spot)
-            self._arrange(list(self._between(home, before, spot)), {home})
+            self._show_between(home, before)
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
@@ -363,6 +379,9 @@ class ConversationTree(QAbstractItemModel):
 
     def rowCount(self, parent: Index = _NOWHERE) -> int:
         return len(self._node(parent).children)
+
+    def hasChildren(self, parent: Index = _NOWHERE) -> bool:
+        return bool(self._node(parent).children)
 
     def columnCount(self, _parent: Index = _NOWHERE) -> int:
         return 1
@@ -678,10 +697,20 @@ class ConversationTree(QAbstractItemModel):
         rows, room = bisect_right(spots, limit), self._room[home]
         if rows > room + ROWS:  # many have come: the oldest of those that are rows are none any more
             self._until[home] = self._end(home, room)
-            for conversation_id in list(self._between(home, self._until[home], limit)):
+            runs: dict[int, tuple[Node, int]] = {}
+            for conversation_id in self._between(home, self._until[home], limit):
                 node = self._shown.get(conversation_id)
                 if node is not None and node.parent is not None:
-                    self._remove(node.parent, node)
+                    parent, count = runs.get(node.parent.number, (node.parent, 0))
+                    runs[parent.number] = parent, count + 1
+            for parent, count in runs.values():
+                row = bisect_right(parent.children, (CHAT_KEY, *self._until[home]), key=_BY_KEY)
+                self.beginRemoveRows(self._index(parent), row, row + count - 1)
+                for gone in parent.children[row : row + count]:
+                    self._leave(gone)
+                del parent.children[row : row + count]
+                self.endRemoveRows()
+                self._drop_empty(parent)
         elif home == LOOSE and rows < ROWS / 2:
             self.show_more()
 
