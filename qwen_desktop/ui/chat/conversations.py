@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import itertools
 import math
 import time
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -24,13 +23,14 @@ from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelInde
 
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.chat import list_homes
+from qwen_desktop.ui.chat.list_homes import Homes
 from qwen_desktop.ui.chat.list_nodes import (
     ALL,
     ARCHIVE,
     CHAT_KEY,
     FIRST,
     LOOSE,
-    NUMBERS,
     PINNED,
     TAIL_KEY,
     FolderTree,
@@ -44,10 +44,8 @@ from qwen_desktop.ui.chat.list_nodes import (
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
-#: So many of the newest are rows at first, and so many more each time that there are too few.
-ROWS = 200
 #: So many of a long history are taken in one turn of the event loop.
-_SLICE = 400
+_SLICE = 200
 #: Data roles: the conversation's id ("" for other rows), and whether an answer runs in it.
 ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
@@ -81,22 +79,12 @@ class ConversationTree(QAbstractItemModel):
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
         self._clock = clock
-        self._all: dict[str, Conversation] = {}
-        self._arrived: dict[str, int] = {}
-        #: Whose a place is, by its second half.
-        self._whose: dict[float, str] = {}
-        self._homes: dict[str, str] = {}
-        #: The places of all, in order, by home; the last one that may be a row; and how many are to be.
-        self._members: dict[str, list[Spot]] = {}
-        self._until: dict[str, Spot] = {}
-        self._room: dict[str, int] = {}
-        self._in_folder: dict[str, set[str]] = {}
+        self._kept = Homes()
         self._running: frozenset[str] = frozenset()
         self._unsent: frozenset[str] = frozenset()
         self._days: list[tuple[float, str]] = []
         self._offered = False
-        #: The folders, those of them that are open, and ``ARCHIVE`` where that is.
-        self.folders = FolderTree()
+        #: The folders that are open, and ``ARCHIVE`` where that is.
         self.opened: frozenset[str] = frozenset()
         self._gone: set[str] | None = None
         self._clear()
@@ -105,13 +93,11 @@ class ConversationTree(QAbstractItemModel):
 
     def set_all(self, conversations: Iterable[Conversation], folders: Sequence[Folder] | None = None) -> None:
         """Replace the content."""
-        if folders is not None:
-            self.folders = FolderTree(folders)
-        self._all, self._arrived, self._whose, self._homes = {}, {}, {}, {}
-        self._members, self._until, self._room, self._in_folder = {}, {}, {}, {}
+        known = self.folders if folders is None else FolderTree(folders)
+        self._kept = Homes(known)
         for conversation in conversations:
-            self._take(conversation)
-        for spots in self._members.values():
+            self._kept.take(conversation)
+        for spots in self._kept.members.values():
             spots.sort()
         self._rebuild()
 
@@ -125,35 +111,37 @@ class ConversationTree(QAbstractItemModel):
             await asyncio.sleep(0)
             if self._gone is not gone:
                 return  # all anew
-            slice_ = [c for c in conversations[first : first + _SLICE] if c.id not in self._all and c.id not in gone]
-            homes = {home for conversation in slice_ if (home := self._take(conversation)) != PINNED}
+            slice_ = [
+                c for c in conversations[first : first + _SLICE] if c.id not in self._kept.all and c.id not in gone
+            ]
+            homes = {home for conversation in slice_ if (home := self._kept.take(conversation)) != PINNED}
             for home in homes:
-                self._members[home].sort()
-                if self._until.get(home) == ALL:
-                    self._until[home] = self._end(home, self._room.get(home, ROWS))
-            self._arrange([c.id for c in slice_ if self._is_wanted(c)], homes)
+                self._kept.members[home].sort()
+                if self._kept.until.get(home) == ALL:
+                    self._kept.until[home] = self._kept.end(home, self._kept.room.get(home, list_homes.ROWS))
+            self._arrange([c.id for c in slice_ if self._kept.is_wanted(c)], homes)
         self._gone = None
 
     def put(self, conversation: Conversation) -> None:
         """Add a conversation or take over its change."""
         self.regroup()
-        before = self._forget(conversation.id)
-        home = self._take(conversation, sorted_=True)
+        before = self._kept.forget(conversation.id)
+        home = self._kept.take(conversation, sorted_=True)
         self._arrange((conversation.id,), {before or home, home})
 
     def remove(self, conversation_id: str) -> None:
         """Take one out."""
         if self._gone is not None:
             self._gone.add(conversation_id)
-        before = self._forget(conversation_id)
+        before = self._kept.forget(conversation_id)
         if before is not None:
-            del self._whose[self._arrived.pop(conversation_id)]
+            del self._kept.whose[self._kept.arrived.pop(conversation_id)]
             self._arrange((conversation_id,), {before})
 
     def set_folders(self, folders: Sequence[Folder]) -> None:
         """These are all folders now."""
         before, after = self.folders, FolderTree(folders)
-        self.folders = after
+        self._kept.folders = after
         came, went = after.all.keys() - before.all.keys(), before.all.keys() - after.all.keys()
         other = {key for key in after.all if key in came or self._differs(before, key)}
         homes = {before.up(key) for key in other | went} | {after.up(key) for key in other} | other
@@ -161,13 +149,13 @@ class ConversationTree(QAbstractItemModel):
             for folder_id in after.under(""):
                 if folder_id in other:
                     self._place_folder(folder_id)
-        loose = [key for folder in came | went for key in self._in_folder.get(folder, ())]
+        loose = [key for folder in came | went for key in self._kept.in_folder.get(folder, ())]
         for conversation_id in loose:
-            homes.add(self._forget(conversation_id, drop=False) or LOOSE)
-            homes.add(self._take(self._all[conversation_id], sorted_=True))
+            homes.add(self._kept.forget(conversation_id, drop=False) or LOOSE)
+            homes.add(self._kept.take(self._kept.all[conversation_id], sorted_=True))
         self._arrange(loose, (), tell=False)
         for folder_id in went:
-            self._members.pop(folder_id, None)
+            self._kept.members.pop(folder_id, None)
             node = self._folder_nodes.get(folder_id)
             if node is not None and node.parent is not None:
                 self._remove(node.parent, node)
@@ -189,7 +177,7 @@ class ConversationTree(QAbstractItemModel):
         self.opened = self.opened | {folder_id} if opened else self.opened - {folder_id}
         node = self._folder_nodes.get(folder_id)
         if node is not None and opened:
-            self._until.pop(folder_id, None)
+            self._kept.until.pop(folder_id, None)
             made = self._made(node)
             if made:
                 self.beginInsertRows(self._index(node), 0, len(made) - 1)
@@ -208,17 +196,33 @@ class ConversationTree(QAbstractItemModel):
 
     def show_more(self, home: str = LOOSE) -> bool:
         """Let more of a folder, or of those without one, be rows; False when all are."""
-        before = self._until.get(home, ALL)
+        before = self._kept.until.get(home, ALL)
         if before == ALL:
             return False
-        self._room[home] = bisect_right(self._members[home], before) + ROWS
-        self._until[home] = self._end(home, self._room[home])
-        self._arrange(list(self._between(home, before, self._until[home])), {home})
+        self._kept.room[home] = bisect_right(self._kept.members[home], before) + list_homes.ROWS
+        self._kept.until[home] = self._kept.end(home, self._kept.room[home])
+        self._show_between(home, before)
         return True
+
+    def _show_between(self, home: str, before: Spot) -> None:
+        """Let those be rows, in as few steps as there are headings, that come after the last one until now."""
+        runs: dict[int, tuple[Node, list[Node]]] = {}
+        for conversation_id in self._kept.between(home, before, self._kept.until[home]):
+            parent = self._parent_of(self._kept.all[conversation_id])
+            if parent is not None and conversation_id not in self._shown:
+                runs.setdefault(parent.number, (parent, []))[1].append(self._made_chat(conversation_id))
+        for parent, nodes in runs.values():
+            row = _place(parent, nodes[0].key)
+            self.beginInsertRows(self._index(parent), row, row + len(nodes) - 1)
+            for number, node in enumerate(nodes):
+                self._enter(parent, row + number, node)
+            self.endInsertRows()
+        self._settle(home)
+        self.arranged.emit()
 
     def reveal(self, conversation_id: str, *, archive: bool = False) -> None:
         """Let this one be a row, with the folders open in which it lies; the archive only where that is asked for."""
-        conversation, home = self._all.get(conversation_id), self._homes.get(conversation_id)
+        conversation, home = self._kept.all.get(conversation_id), self._kept.homes.get(conversation_id)
         if conversation is None or home is None or (home == ARCHIVE and not archive):
             return
         if home == ARCHIVE:
@@ -229,12 +233,12 @@ class ConversationTree(QAbstractItemModel):
 
     def let_be_row(self, conversation_id: str) -> None:
         """Let this one be a row where what it lies in is open."""
-        home = self._homes.get(conversation_id, PINNED)
-        before, spot = self._until.get(home, ALL), self._spot(conversation_id)
+        home = self._kept.homes.get(conversation_id, PINNED)
+        before, spot = self._kept.until.get(home, ALL), self._kept.spot(conversation_id)
         if home != PINNED and spot > before:
-            self._until[home] = spot
-            self._room[home] = bisect_right(self._members[home], spot)
-            self._arrange(list(self._between(home, before, spot)), {home})
+            self._kept.until[home] = spot
+            self._kept.room[home] = bisect_right(self._kept.members[home], spot)
+            self._show_between(home, before)
 
     def set_running(self, ids: frozenset[str]) -> None:
         """Mark the conversations in which an answer runs."""
@@ -260,22 +264,29 @@ class ConversationTree(QAbstractItemModel):
             self._days = days
             groups = [(group.key[0], node.conversation) for group in self._root.children for node in group.children]
             loose = [
-                c.id for rank, c in groups if c is not None and self._homes[c.id] == LOOSE and self._rank(c) != rank
+                c.id
+                for rank, c in groups
+                if c is not None and self._kept.homes[c.id] == LOOSE and self._rank(c) != rank
             ]
             self._arrange(loose, set())
 
     # Questions --------------------------------------------------------------------------------------------------------
 
+    @property
+    def folders(self) -> FolderTree:
+        """All folders."""
+        return self._kept.folders
+
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self._kept.all)
 
     def conversation(self, conversation_id: str) -> Conversation | None:
         """The conversation as last heard of."""
-        return self._all.get(conversation_id)
+        return self._kept.all.get(conversation_id)
 
     def home(self, conversation_id: str) -> str:
         """Where it is at home."""
-        return self._homes.get(conversation_id, LOOSE)
+        return self._kept.homes.get(conversation_id, LOOSE)
 
     def ids(self) -> list[str]:
         """The shown conversations from top to bottom."""
@@ -292,8 +303,8 @@ class ConversationTree(QAbstractItemModel):
     def count(self, folder_id: str) -> int:
         """How many conversations there are in a folder, however deep, or in ``ARCHIVE``."""
         if folder_id == ARCHIVE:
-            return len(self._members.get(ARCHIVE, ()))
-        return sum(len(self._members.get(each, ())) for each in self.folders.under(folder_id))
+            return len(self._kept.members.get(ARCHIVE, ()))
+        return sum(len(self._kept.members.get(each, ())) for each in self.folders.under(folder_id))
 
     def is_heading(self, index: Index) -> bool:
         """Whether this row is a heading."""
@@ -318,8 +329,10 @@ class ConversationTree(QAbstractItemModel):
             )
             return Row(node.kind, node.id, title, node.depth, node.id in self.opened, self.count(node.id))
         if node.kind is Kind.MORE:
-            left = self._left(node.id)
-            return Row(node.kind, node.id, self.tr("Show %n more", "", min(left, ROWS)), node.depth, chats=left)
+            left = self._kept.left(node.id)
+            return Row(
+                node.kind, node.id, self.tr("Show %n more", "", min(left, list_homes.ROWS)), node.depth, chats=left
+            )
         if node.kind is Kind.NOTE:
             return Row(node.kind, node.id, self.tr("Nothing in here"), node.depth)
         if node is self._root:
@@ -369,6 +382,9 @@ class ConversationTree(QAbstractItemModel):
     def rowCount(self, parent: Index = _NOWHERE) -> int:
         return len(self._node(parent).children)
 
+    def hasChildren(self, parent: Index = _NOWHERE) -> bool:
+        return bool(self._node(parent).children)
+
     def columnCount(self, _parent: Index = _NOWHERE) -> int:
         return 1
 
@@ -404,7 +420,7 @@ class ConversationTree(QAbstractItemModel):
         row, name = self.row(index), str(value).strip()
         if role != _EDIT or row.kind not in (Kind.CHAT, Kind.FOLDER) or row.id == ARCHIVE:
             return False
-        if row.kind is Kind.CHAT and name not in ("", self._all[row.id].title):
+        if row.kind is Kind.CHAT and name not in ("", self._kept.all[row.id].title):
             self.renamed.emit(row.id, name)
             return True
         if row.kind is Kind.FOLDER and name not in ("", row.title):
@@ -434,8 +450,8 @@ class ConversationTree(QAbstractItemModel):
         found = []
         if row.tags:
             found.append(texts.fill(self.tr("Tags: {tags}"), tags=", ".join(row.tags)))
-        folder = self._all[row.id].folder_id
-        if folder in self.folders and self._homes[row.id] != folder:
+        folder = self._kept.all[row.id].folder_id
+        if folder in self.folders and self._kept.homes[row.id] != folder:
             found.append(texts.fill(self.tr("In the folder {name}"), name=self.folders.path(folder)))
         if row.unsent:
             found.append(self.tr("Something is written and not sent"))
@@ -516,75 +532,6 @@ class ConversationTree(QAbstractItemModel):
         if index.isValid():
             self.dataChanged.emit(index, index)
 
-    # Who there is -----------------------------------------------------------------------------------------------------
-
-    def _home(self, conversation: Conversation) -> str:
-        if conversation.archived:
-            return ARCHIVE
-        if conversation.pinned:
-            return PINNED
-        return conversation.folder_id if conversation.folder_id in self.folders else LOOSE
-
-    def _take(self, conversation: Conversation, *, sorted_: bool = False) -> str:
-        """Note a conversation, in its place where that is ``sorted_``; its home."""
-        identity = conversation.id
-        self._all[identity] = conversation
-        if identity not in self._arrived:
-            self._arrived[identity] = number = next(NUMBERS)
-            self._whose[number] = identity
-        self._homes[identity] = home = self._home(conversation)
-        spots = self._members.setdefault(home, [])
-        (insort(spots, self._spot(identity)) if sorted_ else spots.append(self._spot(identity)))
-        if conversation.folder_id:
-            self._in_folder.setdefault(conversation.folder_id, set()).add(identity)
-        return home
-
-    def _forget(self, conversation_id: str, *, drop: bool = True) -> str | None:
-        """Take it out of its home, which is returned; None for one that is not there."""
-        known = self._all.get(conversation_id)
-        if known is None:
-            return None
-        home = self._homes.pop(conversation_id)
-        spots = self._members[home]
-        del spots[bisect_left(spots, self._spot(conversation_id))]
-        if known.folder_id and drop:
-            self._in_folder[known.folder_id].discard(conversation_id)
-        if drop:
-            del self._all[conversation_id]
-        return home
-
-    def _spot(self, conversation_id: str) -> Spot:
-        """The newest first, of those of one moment the one that was heard of first."""
-        known = self._all.get(conversation_id)
-        return FIRST if known is None else (-known.updated, self._arrived[conversation_id])
-
-    def _end(self, home: str, count: int) -> Spot:
-        """The last place when so many are shown."""
-        spots = self._members.get(home, ())
-        return spots[count - 1] if len(spots) > count else ALL
-
-    def _between(self, home: str, after: Spot, until: Spot) -> Iterator[str]:
-        """Those of a home that come after a place and not after the other."""
-        spots = self._members.get(home, [])
-        for spot in itertools.islice(spots, bisect_right(spots, after), bisect_right(spots, until)):
-            yield self._whose[spot[1]]
-
-    def _limit(self, home: str) -> Spot:
-        """The last place that may be a row."""
-        if home == PINNED:
-            return ALL
-        if home not in self._until:
-            self._until[home] = self._end(home, self._room.setdefault(home, ROWS))
-        return self._until[home]
-
-    def _left(self, home: str) -> int:
-        """How many of a home are no rows."""
-        spots = self._members.get(home, [])
-        return len(spots) - bisect_right(spots, self._limit(home))
-
-    def _is_wanted(self, conversation: Conversation) -> bool:
-        return self._spot(conversation.id) <= self._limit(self._homes[conversation.id])
-
     # What is shown, and where -----------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
@@ -601,8 +548,8 @@ class ConversationTree(QAbstractItemModel):
         self._clear()
         groups: dict[int, list[Node]] = {}
         for home in (PINNED, LOOSE):
-            for conversation_id in self._between(home, FIRST, self._limit(home)):
-                rank = self._rank(self._all[conversation_id])
+            for conversation_id in self._kept.between(home, FIRST, self._kept.limit(home)):
+                rank = self._rank(self._kept.all[conversation_id])
                 groups.setdefault(rank, []).append(self._made_chat(conversation_id))
         if tops := self._made_folders(""):
             groups[_FOLDERS_RANK] = tops
@@ -614,13 +561,13 @@ class ConversationTree(QAbstractItemModel):
                 group.children.append(node)
                 node.parent = group
             self._enter(self._root, len(self._root.children), group)
-        if self._members.get(ARCHIVE):
+        if self._kept.members.get(ARCHIVE):
             self._enter(self._root, len(self._root.children), self._made_folder(ARCHIVE))
         self.endResetModel()
         self.arranged.emit()
 
     def _made_chat(self, conversation_id: str) -> Node:
-        return Node(Kind.CHAT, (CHAT_KEY, *self._spot(conversation_id)), "", self._all[conversation_id])
+        return Node(Kind.CHAT, (CHAT_KEY, *self._kept.spot(conversation_id)), "", self._kept.all[conversation_id])
 
     def _made_folder(self, folder_id: str) -> Node:
         key: Key = (_ARCHIVE_RANK, 0, 0) if folder_id == ARCHIVE else self.folders.key(folder_id)
@@ -637,13 +584,13 @@ class ConversationTree(QAbstractItemModel):
     def _made(self, node: Node) -> list[Node]:
         """All that stands in an open folder."""
         inside = [] if node.id == ARCHIVE else self._made_folders(node.id)
-        found = [*inside, *map(self._made_chat, self._between(node.id, FIRST, self._limit(node.id)))]
+        found = [*inside, *map(self._made_chat, self._kept.between(node.id, FIRST, self._kept.limit(node.id)))]
         tail = self._tail(node.id, empty=not found)
         return found if tail is None else [*found, Node(tail, (TAIL_KEY, 0, 0), node.id)]
 
     def _tail(self, home: str, *, empty: bool) -> Kind | None:
         """What stands under all others in an open folder."""
-        if self._left(home):
+        if self._kept.left(home):
             return Kind.MORE
         return Kind.NOTE if empty else None
 
@@ -657,10 +604,10 @@ class ConversationTree(QAbstractItemModel):
             self._say_changed(self._folder_nodes.get(above))
         node = self._folder_nodes.get(home)
         if home == ARCHIVE:
-            if node is None and self._members.get(ARCHIVE):
+            if node is None and self._kept.members.get(ARCHIVE):
                 self._insert(self._root, self._made_folder(ARCHIVE))
                 return
-            if node is not None and not self._members.get(ARCHIVE):
+            if node is not None and not self._kept.members.get(ARCHIVE):
                 self._remove(self._root, node)
                 return
         if node is None or home not in self.opened:
@@ -679,23 +626,35 @@ class ConversationTree(QAbstractItemModel):
     def _trim(self, home: str) -> None:
         if home == PINNED:
             return
-        limit, spots = self._limit(home), self._members.get(home, [])
-        rows, room = bisect_right(spots, limit), self._room[home]
-        if rows > room + ROWS:  # many have come: the oldest of those that are rows are none any more
-            self._until[home] = self._end(home, room)
-            for conversation_id in list(self._between(home, self._until[home], limit)):
+        limit, spots = self._kept.limit(home), self._kept.members.get(home, [])
+        rows, room = bisect_right(spots, limit), self._kept.room[home]
+        if rows > room + list_homes.ROWS:  # many have come: the oldest of those that are rows are none any more
+            self._kept.until[home] = self._kept.end(home, room)
+            runs: dict[int, tuple[Node, int]] = {}
+            for conversation_id in self._kept.between(home, self._kept.until[home], limit):
                 node = self._shown.get(conversation_id)
                 if node is not None and node.parent is not None:
-                    self._remove(node.parent, node)
-        elif home == LOOSE and rows < ROWS / 2:
+                    parent, count = runs.get(node.parent.number, (node.parent, 0))
+                    runs[parent.number] = parent, count + 1
+            for parent, count in runs.values():
+                row = bisect_right(parent.children, (CHAT_KEY, *self._kept.until[home]), key=_BY_KEY)
+                self.beginRemoveRows(self._index(parent), row, row + count - 1)
+                for gone in parent.children[row : row + count]:
+                    self._leave(gone)
+                del parent.children[row : row + count]
+                self.endRemoveRows()
+                self._drop_empty(parent)
+        elif home == LOOSE and rows < list_homes.ROWS / 2:
             self.show_more()
 
     def _arrange(self, ids: Iterable[str], homes: Collection[str], *, tell: bool = True) -> None:
         """Show these as they are now, where they belong now, or not at all; ``homes`` are where any came or went."""
         for conversation_id in ids:
-            node, conversation = self._shown.get(conversation_id), self._all.get(conversation_id)
+            node, conversation = self._shown.get(conversation_id), self._kept.all.get(conversation_id)
             group = (
-                self._parent_of(conversation) if conversation is not None and self._is_wanted(conversation) else None
+                self._parent_of(conversation)
+                if conversation is not None and self._kept.is_wanted(conversation)
+                else None
             )
             if group is None or conversation is None:
                 if node is not None and node.parent is not None:
@@ -705,7 +664,7 @@ class ConversationTree(QAbstractItemModel):
                 self._insert(group, self._made_chat(conversation_id))
                 continue
             node.conversation = conversation
-            self._move(node.parent, node, group, (CHAT_KEY, *self._spot(conversation_id)))
+            self._move(node.parent, node, group, (CHAT_KEY, *self._kept.spot(conversation_id)))
             self._say_changed(node)
         for home in homes:
             self._settle(home)
@@ -714,7 +673,7 @@ class ConversationTree(QAbstractItemModel):
 
     def _parent_of(self, conversation: Conversation) -> Node | None:
         """What it stands under, a new heading where there is none yet; None while that is closed."""
-        home = self._homes[conversation.id]
+        home = self._kept.homes[conversation.id]
         if home in (PINNED, LOOSE):
             return self._group(self._rank(conversation))
         return self._folder_nodes.get(home) if home in self.opened else None
@@ -742,7 +701,7 @@ class ConversationTree(QAbstractItemModel):
         app."""
         if is_temporary(conversation.id):
             return _TEMPORARY_RANK
-        if self._homes[conversation.id] == PINNED:
+        if self._kept.homes[conversation.id] == PINNED:
             return _PINNED_RANK
         return _FOLDERS_RANK + 1 + bisect_left(self._days, (-conversation.updated,), 0, len(self._days) - 1)
 

@@ -65,6 +65,7 @@ class ChatsView(QTreeView):
         self.selectionModel().selectionChanged.connect(self._selected)
         model.modelReset.connect(self._open_all)
         model.rowsInserted.connect(self._open)
+        model.rowsRemoved.connect(self._close)
 
     @property
     def editing(self) -> bool:
@@ -96,9 +97,20 @@ class ChatsView(QTreeView):
             self.expand(parent)
         for row in range(first, last + 1):
             index = self.tree.index(row, 0, parent)
-            if not index.flags() & Qt.ItemFlag.ItemNeverHasChildren:  # others may move there
+            shown = self.tree.row(index)
+            if shown.kind is Kind.HEADING or shown.open:  # others may move there
                 self.expand(index)
                 self._open(index, 0, self.tree.rowCount(index) - 1)
+
+    def _close(self, parent: Index, _first: int, _last: int) -> None:
+        """A folder that was closed: each one that a view has expanded makes each change of the model slower."""
+        if (
+            parent.isValid()
+            and not self.tree.rowCount(parent)
+            and self.isExpanded(parent)
+            and not self.tree.row(parent).open
+        ):
+            self.collapse(parent)
 
     # Keys -------------------------------------------------------------------------------------------------------------
 

@@ -107,6 +107,7 @@ class SideList(QWidget):
         self.model.reveal(conversation_id)
         self._at = conversation_id
         self.view.rows.chosen = conversation_id
+        self.view.viewport().update()
         self._aim(self._aimed)
         self._mark()
 
@@ -117,14 +118,14 @@ class SideList(QWidget):
     def _mark(self) -> None:
         """Show what is chosen; where the user is stays, and so does a selection of several."""
         view = self.view
-        view.rows.within = (
-            frozenset(self.model.folders.way(self.model.home(self._chosen))) if self._chosen else frozenset()
-        )
-        view.viewport().update()
+        within = frozenset(self.model.folders.way(self.model.home(self._chosen)) if self._chosen else ())
+        if within != view.rows.within:
+            view.rows.within = within
+            view.viewport().update()
         if view.editing or view.drag.active:
             return  # another current row would end it
         selection = view.selectionModel()
-        if view.picked.many:
+        if view.rows.many:
             return
         index = self.model.index_of(self._at)
         if not index.isValid():
@@ -184,7 +185,7 @@ class SideList(QWidget):
             self.done.emit()
 
     def _arranged(self) -> None:
-        self.view.setUniformRowHeights(len(self.model) > _LONG)
+        self.view.setUniformRowHeights(len(self.model) + len(self.model.folders.all) > _LONG)
         self._mark()
         self._nothing.setText(self.tr("Your chats will stand here."))
         self._nothing.setVisible(self.model.rowCount() == 0)

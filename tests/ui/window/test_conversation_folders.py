@@ -12,7 +12,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from PySide6.QtWidgets import QApplication
 
 from qwen_desktop.core.chat import Conversation, Folder
-from qwen_desktop.ui.chat import conversations
+from qwen_desktop.ui.chat import list_homes
 from qwen_desktop.ui.chat.conversations import ID_ROLE, ConversationTree
 from qwen_desktop.ui.chat.list_nodes import ARCHIVE, LOOSE, PINNED, Kind
 from tests.app import run
@@ -116,7 +116,7 @@ def test_of_a_long_folder_the_newest_are_rows_and_the_last_row_gives_more(
     qapp: QApplication, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = 12
-    monkeypatch.setattr(conversations, "ROWS", rows)
+    monkeypatch.setattr(list_homes, "ROWS", rows)
     chance, clock = random.Random(seed), Clock()
     model = ConversationTree(clock)
     QAbstractItemModelTester(model, QAbstractItemModelTester.FailureReportingMode.Fatal, model)

@@ -15,7 +15,8 @@ from PySide6.QtTest import QAbstractItemModelTester, QTest
 from PySide6.QtWidgets import QApplication, QLineEdit
 
 from qwen_desktop.core.chat import Conversation
-from qwen_desktop.ui.chat.conversations import ID_ROLE, ROWS, ConversationTree
+from qwen_desktop.ui.chat.conversations import ID_ROLE, ConversationTree
+from qwen_desktop.ui.chat.list_homes import ROWS
 from tests.scripted_engine import Script
 
 if TYPE_CHECKING:
