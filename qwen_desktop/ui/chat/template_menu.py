@@ -127,6 +127,8 @@ class TemplateMenu(FloatingFrame):
 
     def _look(self) -> None:
         typed = self._typed()
+        if typed and not self._by_button and self._composer.switches.knows(f"/{typed}"):
+            typed = None  # /think and /no_think were there first
         if typed is None:
             if not self.isHidden():
                 self._close()
