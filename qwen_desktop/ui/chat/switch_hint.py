@@ -63,6 +63,10 @@ class SwitchHint(QWidget):
             self._quiet = quiet
             self._look()
 
+    def knows(self, word: str) -> bool:
+        """Whether a word that begins so may become one that the model obeys."""
+        return self._obeyed and bool(soft_switches.begun(word)[1])
+
     @property
     def offers(self) -> bool:
         """Whether it offers words."""

@@ -37,7 +37,7 @@ class TemplatesDialog(Dialog):
         theme = ui.theme
         super().__init__(
             theme,
-            ui.actions["prompts.manage"].text().rstrip("…"),
+            self.tr("Prompt templates"),
             self.tr("Type / at the beginning of a message to use one."),
             parent,
             width=760,

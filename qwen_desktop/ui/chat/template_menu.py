@@ -21,7 +21,7 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import Label, draw_line
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, draw_line
 from qwen_desktop.ui.widgets.row_delegate import draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
@@ -67,12 +67,14 @@ class TemplateMenu(FloatingFrame):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.take(item.data(Qt.ItemDataRole.UserRole)))
         self._none = Label(ui.theme, self.tr("No template is called so."), self, role="small", color="text_muted")
-        keys = Label(ui.theme, self.tr("Enter takes it, Esc closes this."), self, role="small", color="text_muted")
+        keys = ElidedLabel(
+            ui.theme, self.tr("Enter takes it, Esc closes this."), self, role="small", color="text_muted"
+        )
         manage = TextButton(ui.theme, ui.actions["prompts.manage"].text(), self, kind="link")
         manage.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         manage.clicked.connect(self._manage)
         foot = row((keys, 1), manage, margins=(8, 0, 0, 0))
-        column(self.search, self._none, (self.list, 1), foot, on=self, gap=6, margins=(8, 8, 8, 4))
+        self._box = column(self.search, self._none, (self.list, 1), foot, on=self, gap=6, margins=(8, 8, 8, 4))
         self.hide()
         self._edit.textChanged.connect(self._look)
         self._edit.cursorPositionChanged.connect(self._look)
@@ -125,6 +127,8 @@ class TemplateMenu(FloatingFrame):
 
     def _look(self) -> None:
         typed = self._typed()
+        if typed and not self._by_button and self._composer.switches.knows(f"/{typed}"):
+            typed = None  # /think and /no_think were there first
         if typed is None:
             if not self.isHidden():
                 self._close()
@@ -227,8 +231,7 @@ class TemplateMenu(FloatingFrame):
         corner = self._composer.mapTo(self._over, QPoint(0, 0))
         rows = min(_ROWS, self.list.count())
         self.list.setVisible(rows > 0)
-        if (layout := self.layout()) is not None:
-            layout.activate()
+        self._box.activate()
         height = self.sizeHint().height()
         if rows:
             height += rows * self.list.sizeHintForRow(0) + 4 - self.list.sizeHint().height()

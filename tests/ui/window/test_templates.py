@@ -176,9 +176,14 @@ async def test_words_that_switch_thinking_are_still_offered(make: Make) -> None:
     ui.chat.pane.composer.set_thinking(
         Capabilities(thinking=tuple(ThinkingMode), soft_switches=True), ThinkingMode.AUTO
     )
+    switches = ui.chat.pane.composer.switches
+    for typed, templates in (("/", True), ("t", False), ("r", True)):
+        ui.type(typed)
+        assert (menu(ui).isVisible(), switches.offers) == (templates, not templates)
+    box(ui).clear()
     ui.type("/no")
     assert not menu(ui).isVisible()
-    assert ui.chat.pane.composer.switches.offers
+    assert switches.offers
 
 
 async def test_the_dialog_makes_changes_copies_and_deletes(make: Make, tmp_path: Path) -> None:

@@ -160,6 +160,8 @@ class FakeModel:
 
     can_generate, degraded, bos, eos, context_train, parameters, main_bytes = True, False, "", "", 4096, 10**8, 0
 
+    recurrent = sliding = False
+
     def __init__(self, header: GgufHeader, placed: Placement, card_bytes: int) -> None:
         self.header, self.placed, self.gpu_layers = header, placed, placed.layers
         self.card_bytes, self.copied_bytes, self.cards = card_bytes, 0, {"CUDA0": card_bytes} if card_bytes else {}
