@@ -276,9 +276,10 @@ class _Editing(QWidget):
         context = _number("engine.context", auto=_AS_SETTINGS)
         self._add_number(lines, self.tr("Context"), context, assistant.context, "context")
         self.more = QWidget(self)
-        more = column(on=self.more)
-        self._add_sampling(more, _MORE)
-        self.more.setVisible(any(getattr(assistant.sampling, name) is not None for name in _MORE))
+        self._more = column(on=self.more)
+        self.more.hide()
+        if any(getattr(assistant.sampling, name) is not None for name in _MORE):
+            self._unfold()
         self.fold = TextButton(theme, "", self, kind="link")
         self.fold.setProperty("flush", True)
         self.fold.clicked.connect(self._fold)
@@ -376,8 +377,17 @@ class _Editing(QWidget):
         return select
 
     def _fold(self) -> None:
-        self.more.setVisible(self.more.isHidden())
+        if self.more.isHidden():
+            self._unfold()
+        else:
+            self.more.hide()
         self._say_fold()
+
+    def _unfold(self) -> None:
+        """Show what few need, made when it is first wanted."""
+        if _MORE[0] not in self.numbers:
+            self._add_sampling(self._more, _MORE)
+        self.more.show()
 
     def _say_fold(self) -> None:
         self.fold.setText(self.tr("More values") if self.more.isHidden() else self.tr("Fewer values"))
