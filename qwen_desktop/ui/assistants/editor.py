@@ -41,7 +41,7 @@ _AS_SETTINGS = QT_TRANSLATE_NOOP("assistants", "As in Settings")
 _TEMPERATURE = ("temperature",)
 _MORE = ("top_p", "top_k", "min_p", "presence_penalty", "repeat_penalty", "seed")
 #: The width of a field, in px at normal text size.
-_FIELD = 184
+_FIELD = 176
 
 
 def _number(key: str, *, auto: Any = None, offers: tuple[int, ...] = ()) -> Setting:
@@ -320,6 +320,8 @@ class _Editing(QWidget):
     def _add_number(self, lines: Any, title: str, entry: Setting, value: Any, key: str) -> None:
         control = self.numbers[key] = NumberControl(self._theme, entry, self)
         control.show_value(value)
+        if (line := control.field.lineEdit()) is not None:
+            line.setCursorPosition(0)  # where it is cut, its beginning is seen
         control.changed.connect(lambda wanted: self._number_changed(key, wanted))
         self._add(lines, title, control)
 
