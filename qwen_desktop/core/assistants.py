@@ -282,7 +282,7 @@ _no_name = Failure(
     QT_TRANSLATE_NOOP("assistants", "Type at least one letter."),
 )
 _too_long = Failure(
-    UserFacing, "assistant.long", "what n", QT_TRANSLATE_NOOP("assistants", "{what} has more than %n character(s)."),
+    UserFacing, "assistant.long", "what n", QT_TRANSLATE_NOOP("assistants", "{what} may have %n character(s) at most."),
     QT_TRANSLATE_NOOP("assistants", "Shorten it."),
 )
 _out_of_range = Failure(
