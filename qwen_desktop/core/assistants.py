@@ -169,15 +169,16 @@ def values_of(assistant: Assistant, prompt: str) -> dict[str, tuple[str, ...]] |
                 return None
             continue
         following = lines[number:] if line.each else lines[number + 1 :]
-        while (read := _read(line, following, text, at)) is not None:
+        for _ in range(MOST_CHOICES if line.each else 1):
+            read = _read(line, following, text, at)
+            if read is None:
+                break
             values, at = read
             for name, value in values:
                 if line.each and name in found and value not in found[name].split(_BETWEEN):
                     found[name] += _BETWEEN + value
                 else:
                     found.setdefault(name, value)
-            if not line.each:
-                break
     parted = {name: _parted(field, found.get(name, "")) for name, field in asked.items()}
     known = {name: value for name, value in parted.items() if value is not None}
     return known if len(known) == len(asked) and render(assistant, known) == prompt.strip() else None
@@ -281,7 +282,7 @@ _no_name = Failure(
     QT_TRANSLATE_NOOP("assistants", "Type at least one letter."),
 )
 _too_long = Failure(
-    UserFacing, "assistant.long", "what n", QT_TRANSLATE_NOOP("assistants", "{what} has more than %n character(s)."),
+    UserFacing, "assistant.long", "what n", QT_TRANSLATE_NOOP("assistants", "{what} may have %n character(s) at most."),
     QT_TRANSLATE_NOOP("assistants", "Shorten it."),
 )
 _out_of_range = Failure(

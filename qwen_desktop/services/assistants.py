@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from qwen_desktop.core import assistant_files
 from qwen_desktop.core.assistants import LONGEST_NAME, Assistant, Begun, Values, checked, filled, render
 from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.engine import Sampling
-from qwen_desktop.core.errors import Failure, UserFacing
+from qwen_desktop.core.errors import AppError, Failure, UserFacing
 from qwen_desktop.core.files import read_file, write_atomic
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import CatalogModel, InstalledModel
@@ -27,6 +28,8 @@ from qwen_desktop.services.events import AssistantsChanged, EventBus
 from qwen_desktop.store import assistants as store
 from qwen_desktop.store.assistants import Kept
 from qwen_desktop.store.database import Database
+
+log = logging.getLogger(__name__)
 
 #: What differs from a name in so many letters is close to it, as a share.
 _CLOSE = 0.6
@@ -84,10 +87,14 @@ class Assistants:
 
     async def load(self) -> None:
         """Read what is kept, once, before anybody asks."""
-        if self._elsewhere is not None:
-            kept = await asyncio.to_thread(store.load_file, self._elsewhere)
-        else:
-            kept = await self._db.read(store.load)
+        try:
+            if self._elsewhere is not None:
+                kept = await asyncio.to_thread(store.load_file, self._elsewhere)
+            else:
+                kept = await self._db.read(store.load)
+        except AppError as error:  # those that come with the app are there all the same
+            log.warning("assistants.unread code=%s", error.problem.what.code)
+            return
         self._own = {name: structs.replace(k.assistant, id=name) for name, k in kept.items() if k.assistant is not None}
         self._hidden = frozenset(name for name, entry in kept.items() if entry.hidden)
 

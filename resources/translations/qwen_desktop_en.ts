@@ -407,10 +407,10 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>{what} has more than %n character(s).</source>
+            <source>{what} may have %n character(s) at most.</source>
             <translation>
-                <numerusform>{what} has more than %n character.</numerusform>
-                <numerusform>{what} has more than %n characters.</numerusform>
+                <numerusform>{what} may have %n character at most.</numerusform>
+                <numerusform>{what} may have %n characters at most.</numerusform>
             </translation>
         </message>
     </context>

@@ -96,9 +96,10 @@ class AssistantCard(QPushButton):
         self.tile.show_assistant(shown)
         self.name.setText(shown.name)
         self.description.show_text(shown.description)
-        self.facts.setText(looks.facts(shown))
+        facts = looks.facts(shown)
+        self.facts.setText(facts)
         self.setAccessibleName(shown.name)
-        self.setAccessibleDescription(f"{shown.description} {looks.facts(shown)}".strip())
+        self.setAccessibleDescription(f"{shown.description} {facts}".strip())
         self.setToolTip(texts.tip(shown.description) if self.description.cut else "")
         self.more.set_icon("ellipsis", texts.fill(self.tr("What to do with {name}"), name=shown.name))
 
@@ -154,10 +155,10 @@ class CardGrid(QWidget):
             card.hide()
             card.deleteLater()
         for name, assistant in wanted.items():
-            if name in self.cards:
-                self.cards[name].show_assistant(assistant)
-            else:
+            if name not in self.cards:
                 self.cards[name] = self._card(assistant)
+            elif self.cards[name].assistant != assistant:
+                self.cards[name].show_assistant(assistant)
         self.cards = {name: self.cards[name] for name in wanted}
         self._columns = 0
         self._arrange()

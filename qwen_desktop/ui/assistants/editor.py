@@ -41,7 +41,7 @@ _AS_SETTINGS = QT_TRANSLATE_NOOP("assistants", "As in Settings")
 _TEMPERATURE = ("temperature",)
 _MORE = ("top_p", "top_k", "min_p", "presence_penalty", "repeat_penalty", "seed")
 #: The width of a field, in px at normal text size.
-_FIELD = 184
+_FIELD = 176
 
 
 def _number(key: str, *, auto: Any = None, offers: tuple[int, ...] = ()) -> Setting:
@@ -276,9 +276,10 @@ class _Editing(QWidget):
         context = _number("engine.context", auto=_AS_SETTINGS)
         self._add_number(lines, self.tr("Context"), context, assistant.context, "context")
         self.more = QWidget(self)
-        more = column(on=self.more)
-        self._add_sampling(more, _MORE)
-        self.more.setVisible(any(getattr(assistant.sampling, name) is not None for name in _MORE))
+        self._more = column(on=self.more)
+        self.more.hide()
+        if any(getattr(assistant.sampling, name) is not None for name in _MORE):
+            self._unfold()
         self.fold = TextButton(theme, "", self, kind="link")
         self.fold.setProperty("flush", True)
         self.fold.clicked.connect(self._fold)
@@ -319,6 +320,8 @@ class _Editing(QWidget):
     def _add_number(self, lines: Any, title: str, entry: Setting, value: Any, key: str) -> None:
         control = self.numbers[key] = NumberControl(self._theme, entry, self)
         control.show_value(value)
+        if (line := control.field.lineEdit()) is not None:
+            line.setCursorPosition(0)  # where it is cut, its beginning is seen
         control.changed.connect(lambda wanted: self._number_changed(key, wanted))
         self._add(lines, title, control)
 
@@ -376,8 +379,17 @@ class _Editing(QWidget):
         return select
 
     def _fold(self) -> None:
-        self.more.setVisible(self.more.isHidden())
+        if self.more.isHidden():
+            self._unfold()
+        else:
+            self.more.hide()
         self._say_fold()
+
+    def _unfold(self) -> None:
+        """Show what few need, made when it is first wanted."""
+        if _MORE[0] not in self.numbers:
+            self._add_sampling(self._more, _MORE)
+        self.more.show()
 
     def _say_fold(self) -> None:
         self.fold.setText(self.tr("More values") if self.more.isHidden() else self.tr("Fewer values"))

@@ -81,6 +81,8 @@ class FieldBox(Card):
             _KINDS, (self.tr("With words"), self.tr("One of several"), self.tr("Some of several")), strict=True
         ):
             self.kind.addItem(words, kind)
+        self.kind.setSizeAdjustPolicy(Select.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.kind.setMinimumContentsLength(12)
         self.kind.setCurrentIndex(_KINDS.index(field.kind))
         self.kind.activated.connect(lambda number: self._change(kind=_KINDS[number], default=()))
         self.label = QLineEdit(field.label, self)

@@ -3,9 +3,10 @@ no room for both."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
@@ -16,6 +17,7 @@ from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
+from qwen_desktop.services.changes import Change
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import is_escape
 from qwen_desktop.ui.assistants import looks
@@ -33,6 +35,10 @@ from qwen_desktop.ui.widgets.select import Menu
 
 #: Pixels: of the panel at normal text size, and of the widest column of cards.
 _PANEL, _COLUMN = 352, 1148
+
+
+async def _undone(change: Change) -> None:
+    await change.undo()
 
 
 class AssistantsPage(QWidget):
@@ -191,7 +197,7 @@ class AssistantsPage(QWidget):
         if found is not None:
             self._made_by(self._service.duplicate(looks.in_words(found)))
 
-    def _made_by(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _made_by(self, work: Coroutine[Any, Any, Assistant]) -> None:
         def made(entry: Assistant) -> None:
             self.show_assistants(entry.id)
             if self._narrow:
@@ -210,11 +216,11 @@ class AssistantsPage(QWidget):
         told = texts.fill(template, name=looks.in_words(found).name)
         self.editor.keep()
 
-        def undo(change) -> None:  # type: ignore[no-untyped-def]
+        def undo(change: Change) -> None:
             done = lambda _: self.show_assistants(assistant_id)  # noqa: E731
-            self._ui.operations.run(change.undo(), owner=self, on_done=done)
+            self._ui.operations.run(_undone(change), owner=self, on_done=done)
 
-        def deleted(change) -> None:  # type: ignore[no-untyped-def]
+        def deleted(change: Change) -> None:
             self._step(to_editor=False)
             self.focus_cards()
             self._ui.notify.undoable(told, lambda: undo(change))

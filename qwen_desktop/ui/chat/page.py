@@ -218,11 +218,18 @@ class ChatPage(ListPage):
 
     def use_guide(self) -> None:
         """Let the guide answer."""
+        self._forget_model()
         self._ui.operations.run(self._ui.services.models.use_guide(), owner=self)
 
     def open_model(self, path: str) -> None:
         """Choose a GGUF file and load it."""
+        self._forget_model()
         self._ui.operations.run(self._ui.services.models.open_file(path), owner=self)
+
+    def _forget_model(self) -> None:
+        """What is chosen now counts here too, not the model that the chat's assistant would like."""
+        if self.pane.model is not None:
+            self.pane.set_model(None)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""

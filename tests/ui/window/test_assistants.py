@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractButton
 
 from qwen_desktop.core.assistants import Assistant, AssistantField, FieldKind
 from qwen_desktop.core.engine import Capabilities, Sampling, ThinkingMode
+from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.parts import Role, visible_text
 from qwen_desktop.core.shipped_assistants import ASSISTANTS
 from tests.scripted_engine import Script, ScriptedEngine
@@ -276,6 +277,25 @@ async def test_the_way_to_a_missing_model(make: Make) -> None:
     ui.chat.pane.empty._get.click()
     await ui.rest()
     assert ui.window.pages.shows("view.models")
+
+
+async def test_its_model_answers_until_another_one_is_chosen(make: Make) -> None:
+    ui = await opened(make, structs.replace(COOK, model="special"))
+    path = ui.app.model_file("special.gguf")
+    model = InstalledModel("s", path, "special", "Q8_0", 1, (path,))
+    ui.app.library.items = (model,)
+    pane = ui.chat.pane
+    pane.assist(own(ui)[0].id)
+    await ui.say("Hi")
+    assert [engine.loads[-1].path for engine in ui.engines][-1] == path
+    assert pane.model_state.path == path
+    other = ui.app.model_file("model.gguf")
+    pane.model_menu.chosen.emit(other)
+    await ui.rest()
+    assert pane.model is None and pane.model_state.path == other
+    await ui.say("And you?")
+    answer = (await ui.messages())[-1]
+    assert answer.provenance is not None and answer.provenance.model_path == other
 
 
 async def test_the_guide_is_asked_without_assistants(make: Make) -> None:

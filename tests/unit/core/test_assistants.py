@@ -163,8 +163,8 @@ def test_values_that_fields_do_not_allow_are_refused(values: Values, sentence: s
     ("changes", "sentence"),
     [
         ({"name": " \n"}, "An assistant needs a name."),
-        ({"name": "x" * 81}, "The name has more than 80 characters."),
-        ({"system_prompt": "x" * (LONGEST_INSTRUCTIONS + 1)}, "The instructions has more than"),
+        ({"name": "x" * 81}, "The name may have 80 characters at most."),
+        ({"system_prompt": "x" * (LONGEST_INSTRUCTIONS + 1)}, "The instructions may have 100,000 characters at most."),
         ({"context": 511}, "The context cannot be 511. Enter a number from 512 to"),
         ({"thinking_budget": -2}, "The thinking budget cannot be -2."),
         ({"sampling": Sampling(temperature=float("nan"))}, "Temperature cannot be nan."),
