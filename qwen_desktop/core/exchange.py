@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.text import Text
@@ -23,6 +23,22 @@ FORMAT, VERSION = "qwen-desktop-history", 1
 FORMATS = {"md": ".md", "html": ".html", "pdf": ".pdf", "txt": ".txt", "json": ".json"}
 #: So many reasons why something was not read are told; the rest is a number.
 MOST_REASONS = 50
+
+
+class BlobRecord(Struct, frozen=True):
+    """An attachment as a line of our own form; ``data`` is base64."""
+
+    sha256: str
+    media_type: str
+    data: str
+
+
+class Record(Struct, frozen=True):
+    """A conversation as a line of our own form. Its ``folder_id`` is "": ``folder``, a path of names, says it."""
+
+    conversation: Conversation
+    folder: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 class ImportedBlob(Struct, frozen=True):
@@ -95,8 +111,3 @@ def renamed(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, list | tuple):
         return [renamed(entry, names) for entry in value]
     return value
-
-
-def folderless(conversation: Conversation) -> Conversation:
-    """A conversation as it stands in our own form, where a path of names says in which folder it lies."""
-    return structs.replace(conversation, folder_id="")

@@ -19,7 +19,7 @@ _TOKEN = re.compile(_STRING + rb'|["\[\]{},]|[^\s"\[\]{},]+', re.DOTALL)
 _INSIDE = re.compile(_STRING + rb'|["\[\]{}]', re.DOTALL)
 
 
-class TooLong(ValueError):
+class TooLongError(ValueError):
     """An element is longer than ``LONGEST``."""
 
 
@@ -35,7 +35,7 @@ class _Stream:
     def more(self) -> bool:
         """Read on; False at the end."""
         if len(self.data) > LONGEST:
-            raise TooLong
+            raise TooLongError
         chunk = self._file.read(max(_CHUNK, len(self.data)))  # doubling: what was scanned is scanned twice at most
         self.read += len(chunk)
         self.data += chunk

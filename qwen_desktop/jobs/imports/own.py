@@ -10,14 +10,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Status
-from qwen_desktop.core.exchange import FORMAT, VERSION, ImportedBlob, ImportedConversation, Source
+from qwen_desktop.core.chat import Status
+from qwen_desktop.core.exchange import (
+    FORMAT,
+    VERSION,
+    BlobRecord,
+    ImportedBlob,
+    ImportedConversation,
+    Record,
+    Source,
+)
 from qwen_desktop.core.files import open_file, write_atomic
 from qwen_desktop.core.packed import from_json
-from qwen_desktop.core.parts import blobs_of
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
+from qwen_desktop.core.parts import blobs_of, cleaned
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.jobs.imports.elements import elements
 from qwen_desktop.jobs.imports.forms import damaged, newer
 
@@ -27,22 +35,6 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:;[^\x00-\x1f]{0,200})?", re.ASCII)
 #: As the store has it.
 _LARGEST = 128_000_000
-
-
-class Blob(Struct, frozen=True):
-    """An attachment as a line of the file; ``data`` is base64."""
-
-    sha256: str
-    media_type: str
-    data: str
-
-
-class Record(Struct, frozen=True):
-    """A conversation as a line of the file."""
-
-    conversation: Conversation
-    folder: tuple[str, ...] = ()
-    messages: tuple[Message, ...] = ()
 
 
 def tells(path: Path, beginning: bytes) -> bool:
@@ -86,7 +78,7 @@ def _read(found: Iterator[tuple[str, bytes, int]], source: Source, staging: Path
 def _blob(value: bytes, staging: Path) -> ImportedBlob | None:
     """Keep an attachment; None for one that is not what it says."""
     try:
-        entry = from_json(value, Blob)
+        entry = from_json(value, BlobRecord)
         data = base64.b64decode(entry.data, validate=True)
     except (ValueError, binascii.Error):
         return None
@@ -100,7 +92,15 @@ def _blob(value: bytes, staging: Path) -> ImportedBlob | None:
 
 def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversation:
     """The conversation, if it is one. Raises ``ValueError``."""
-    conversation = record.conversation
+    conversation = structs.replace(
+        record.conversation,
+        folder_id="",
+        title=clean(record.conversation.title),
+        system_prompt=clean(record.conversation.system_prompt),
+        tags=tuple(map(clean, record.conversation.tags)),
+        assistant_id=clean(record.conversation.assistant_id),
+    )
+    messages = tuple(structs.replace(m, parts=tuple(map(cleaned, m.parts))) for m in record.messages)
     good = _ID.fullmatch(conversation.id) is not None
     good &= math.isfinite(conversation.created) and math.isfinite(conversation.updated)
     good &= conversation.context is None or abs(conversation.context) < 1 << 53
@@ -108,7 +108,7 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversat
     seen: set[str] = set()
     childless: set[str] = set()
     blobs: dict[str, ImportedBlob] = {}
-    for message in record.messages:
+    for message in messages:
         good &= _ID.fullmatch(message.id) is not None and message.id not in seen and math.isfinite(message.created)
         good &= message.conversation_id == conversation.id
         good &= message.parent_id is None or message.parent_id in seen
@@ -123,10 +123,8 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversat
     good &= conversation.leaf_id in childless if childless else conversation.leaf_id is None
     if not good:
         raise ValueError("no conversation")
-    folder = tuple(name for part in record.folder if (name := shown(part).strip()))
-    return ImportedConversation(
-        structs.replace(conversation, folder_id=""), record.messages, folder, tuple(blobs.values())
-    )
+    folder = tuple(name for part in record.folder if (name := " ".join(clean(part).split())))
+    return ImportedConversation(conversation, messages, folder, tuple(blobs.values()))
 
 
 def _attachment_bad() -> Text:
