@@ -41,6 +41,13 @@ class ConversationRemoved(Struct, frozen=True):
     conversation_id: str
 
 
+class ConversationsImported(Struct, frozen=True):
+    """Conversations came in from a file, perhaps thousands, or, ``gone``, were taken out again: read the list anew."""
+
+    ids: tuple[str, ...]
+    gone: bool = False
+
+
 class BranchChanged(Struct, frozen=True):
     """Another version of a message is on show: read the conversation's messages again."""
 

@@ -25,8 +25,10 @@ from qwen_desktop.services.downloads import Downloads
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.exports import Exports
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
+from qwen_desktop.services.imports import Imports
 from qwen_desktop.services.library import Library
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
@@ -100,6 +102,8 @@ class Services:
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.history = History(self.database, self.bus)
         self.blobs = Blobs(self.database, paths.blobs)
+        self.exports = Exports(self.database, self.history, self.blobs, self.transfers, paths)
+        self.imports = Imports(self.database, self.bus, self.transfers, paths)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -169,6 +173,7 @@ class Services:
             self.downloads.restore,
             self.history.prepare_search,
             self.blobs.clean,
+            self.imports.clean,
         ):
             try:
                 await step()

@@ -96,3 +96,15 @@ def blobs(connection: sqlite3.Connection, ids: Sequence[str] | None) -> tuple[tu
 
 def _ended(entry: Message) -> Message:
     return structs.replace(entry, status=Status.INTERRUPTED) if entry.status is Status.STREAMING else entry
+
+
+def _within(connection: sqlite3.Connection, folder_id: str) -> set[str]:
+    """A folder and all that lie in it."""
+    found = {folder_id}
+    parents = connection.execute("SELECT id, parent_id FROM folders").fetchall()
+    for _ in range(_DEEPEST):
+        more = {identity for identity, parent in parents if parent in found} - found
+        if not more:
+            break
+        found |= more
+    return found

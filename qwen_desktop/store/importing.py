@@ -48,7 +48,7 @@ class Fitted(Struct, frozen=True):
 
 def new_mark() -> float:
     """What an import's conversations are staged with."""
-    return -1.0 - random.getrandbits(40)  # noqa: S311 - apart from others, not secret
+    return -1.0 - random.getrandbits(40)
 
 
 def fit(connection: sqlite3.Connection, entry: ImportedConversation) -> Fitted:
@@ -86,23 +86,20 @@ def with_ids(entry: ImportedConversation, ids: Mapping[str, str], conversation_i
 
 
 def stage(
-    connection: sqlite3.Connection, mark: float, entries: Sequence[tuple[Conversation, tuple[Message, ...]]]
+    connection: sqlite3.Connection, mark: float, pieces: Sequence[tuple[Conversation | None, tuple[Message, ...]]]
 ) -> None:
-    """Add some that nobody sees yet; a conversation may come in pieces, the first with all others' conversation row.
+    """Add some that nobody sees yet: conversations with their messages, or more messages (None) of one that was staged.
 
-    Raises ``UserFacing`` for an attachment that is not there, ``disturbed`` where what was staged before is gone.
+    Raises ``disturbed`` where what was staged before is gone.
     """
     try:
         with transaction(connection, durable=False):
-            for conversation, pieces in entries:
-                known = connection.execute(
-                    "SELECT 1 FROM conversations WHERE id = ? AND deleted_at = ?", (conversation.id, mark)
-                ).fetchone()
-                if known is None:
+            for conversation, entries in pieces:
+                if conversation is not None:
                     conversations.insert(connection, conversation)
                     connection.execute("UPDATE conversations SET deleted_at = ? WHERE id = ?", (mark, conversation.id))
-                for message in pieces:
-                    messages.insert(connection, message)
+                for entry in entries:
+                    messages.insert(connection, entry, from_file=True)
     except sqlite3.IntegrityError as error:
         raise disturbed() from error
 
@@ -168,8 +165,8 @@ def _taken(connection: sqlite3.Connection, entry: ImportedConversation) -> Recor
 def _staged(connection: sqlite3.Connection, identity: str) -> Record | str:
     """One that this file had before."""
     row = connection.execute(
-        f"SELECT {rows.CONVERSATION_COLUMNS} FROM conversations WHERE id = ?",
-        (identity,),  # noqa: S608 - constants
+        f"SELECT {rows.CONVERSATION_COLUMNS} FROM conversations WHERE id = ?",  # noqa: S608 - constants
+        (identity,),
     ).fetchone()
     found = rows.fetch_messages(
         connection,

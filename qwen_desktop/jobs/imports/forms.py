@@ -55,8 +55,8 @@ unknown = Failure(
     QT_TRANSLATE_NOOP("imports", "{name} holds no conversations in a form that is known here."),
     QT_TRANSLATE_NOOP(
         "imports",
-        "Choose a JSON export of Qwen Desktop or Open WebUI, ChatGPT's conversations.json or its ZIP, or a conversation "
-        "of LM Studio or Jan.",
+        "Choose a JSON export of Qwen Desktop or Open WebUI, ChatGPT's conversations.json or its ZIP, or a "
+        "conversation of LM Studio or Jan.",
     ),
 )
 damaged = Failure(

@@ -69,10 +69,13 @@ def _read(found: Iterator[tuple[str, bytes, int]], source: Source, staging: Path
         elif key == "conversations":
             number += 1
             try:
-                record = from_json(value, Record)
-                yield _checked(record, kept)
+                entry, lost = _checked(from_json(value, Record), kept)
             except (ValueError, RecursionError):
                 source.skip(_conversation_bad(number))
+                continue
+            for _ in range(lost):
+                source.skip(_attachment_lost())
+            yield entry
 
 
 def _blob(value: bytes, staging: Path) -> ImportedBlob | None:
@@ -90,8 +93,8 @@ def _blob(value: bytes, staging: Path) -> ImportedBlob | None:
     return ImportedBlob(entry.sha256, len(data), entry.media_type)
 
 
-def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversation:
-    """The conversation, if it is one. Raises ``ValueError``."""
+def _checked(record: Record, kept: dict[str, ImportedBlob]) -> tuple[ImportedConversation, int]:
+    """The conversation, if it is one, and how many attachments are not in the file. Raises ``ValueError``."""
     conversation = structs.replace(
         record.conversation,
         folder_id="",
@@ -107,7 +110,7 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversat
     good &= conversation.thinking_budget is None or abs(conversation.thinking_budget) < 1 << 53
     seen: set[str] = set()
     childless: set[str] = set()
-    blobs: dict[str, ImportedBlob] = {}
+    named: set[str] = set()
     for message in messages:
         good &= _ID.fullmatch(message.id) is not None and message.id not in seen and math.isfinite(message.created)
         good &= message.conversation_id == conversation.id
@@ -116,19 +119,22 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> ImportedConversat
         seen.add(message.id)
         childless.add(message.id)
         childless.discard(message.parent_id or "")
-        for sha256 in blobs_of(message.parts):
-            if sha256 in kept:
-                blobs[sha256] = kept[sha256]
+        named.update(blobs_of(message.parts))
     # A leaf is a message without any below it (docs/architecture.md, "The tree of a conversation").
     good &= conversation.leaf_id in childless if childless else conversation.leaf_id is None
     if not good:
         raise ValueError("no conversation")
     folder = tuple(name for part in record.folder if (name := " ".join(clean(part).split())))
-    return ImportedConversation(conversation, messages, folder, tuple(blobs.values()))
+    blobs = tuple(kept[sha256] for sha256 in sorted(named & kept.keys()))
+    return ImportedConversation(conversation, messages, folder, blobs), len(named - kept.keys())
 
 
 def _attachment_bad() -> Text:
     return Text("import.attachment", QT_TRANSLATE_NOOP("imports", "An attachment is damaged."))
+
+
+def _attachment_lost() -> Text:
+    return Text("import.attachment_lost", QT_TRANSLATE_NOOP("imports", "An attachment is not in the file."))
 
 
 def _conversation_bad(number: int) -> Text:
