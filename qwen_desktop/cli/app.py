@@ -22,6 +22,7 @@ import typer
 from qwen_desktop import __version__
 from qwen_desktop.cli import chat as chats
 from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.history_app import history_app
 from qwen_desktop.cli.interrupt import INTERRUPTED, Interrupt
 from qwen_desktop.cli.models_app import models_app
 from qwen_desktop.cli.one_run import Build, CommandRun
@@ -244,6 +245,7 @@ def application(build: Build) -> typer.Typer:
         guarded(lambda run: work(run, model, seconds=seconds, depth=depth), as_json=as_json)
 
     app.add_typer(models_app(guarded), name="models")
+    app.add_typer(history_app(guarded), name="history")
     return app
 
 

@@ -34,6 +34,11 @@ too_large = Failure(
     QT_TRANSLATE_NOOP("exports", "This is too much to be exported while the history is kept in memory only."),
     QT_TRANSLATE_NOOP("exports", "Export fewer chats at a time, or without attachments."),
 )
+several = Failure(
+    UserFacing, "export.several", "",
+    QT_TRANSLATE_NOOP("exports", "Several chats become several files, so they cannot go to standard output."),
+    QT_TRANSLATE_NOOP("exports", "Name a folder or an archive (.zip), or use the format json."),
+)
 no_folder = Failure(
     UserFacing, "export.folder", "name", QT_TRANSLATE_NOOP("exports", "There is no folder called {name}."),
     QT_TRANSLATE_NOOP("exports", "Check its name; folders in folders are written Outer/Inner."),

@@ -14,7 +14,6 @@ from qwen_desktop.core.exchange import Imported
 from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.jobs.client import JobWorker
-from qwen_desktop.jobs.imports.job import clean
 from qwen_desktop.services.events import ConversationsImported, EventBus
 from qwen_desktop.store import importing
 from qwen_desktop.store.database import Database
@@ -62,6 +61,8 @@ class Imports:
 
     async def clean(self) -> None:
         """At the window's start: remove the files that a killed import left."""
+        from qwen_desktop.jobs.imports.job import clean  # noqa: PLC0415 - not before the first paint
+
         await asyncio.to_thread(clean, self._staging)
 
     @property

@@ -31,11 +31,21 @@ class ChatHeader(QWidget):
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
+        self.export_button = IconButton(theme, "share", actions.tooltip("chat.export"), self)
+        self.export_button.clicked.connect(actions["chat.export"].trigger)
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        parts = (self.list_button, self.title, self.chip, None, self.versions_button, self.menu_button)
+        parts = (
+            self.list_button,
+            self.title,
+            self.chip,
+            None,
+            self.versions_button,
+            self.export_button,
+            self.menu_button,
+        )
         row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
@@ -45,6 +55,7 @@ class ChatHeader(QWidget):
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)
+        self.export_button.setVisible(stored)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

@@ -36,6 +36,7 @@ from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_panel import SidePanel, VersionsPanel
+from qwen_desktop.ui.export_dialog import words
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
@@ -66,6 +67,7 @@ class ConversationPane(QWidget):
         self._thinking_wish = f"chat.thinking.{id(self)}"
         self._budget_wish = f"chat.budget.{id(self)}"
         self.transcript = TranscriptView(ui.theme, self)
+        self.transcript.copying.rich = lambda message: ui.services.exports.copied_message(message, words())
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
         self.transcript.markdown.set_jobs(

@@ -26,7 +26,7 @@ from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.speed import SpeedCard
-from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.settings.storage import ExchangeCard, StorageCard
 from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import START, column, row
@@ -39,7 +39,7 @@ from qwen_desktop.ui.widgets.select import Select
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
     "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
-    "storage": (StorageCard,),
+    "storage": (StorageCard, ExchangeCard),
 }
 #: What stands above the rows of a section.
 _ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}

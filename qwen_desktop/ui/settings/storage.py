@@ -51,6 +51,22 @@ class StorageCard(Card):
         self.sizes.setText(texts.fill(sentence, history=texts.exact(history), all=texts.exact(everything)))
 
 
+class ExchangeCard(Card):
+    """Chats out of the history and into it, as files."""
+
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme = ui.theme
+        note = self.tr("Exports are files of your own. Chats of ChatGPT, Open WebUI, LM Studio and Jan come in, too.")
+        words = said(theme, self, Label(theme, self.tr("Export and import"), self, weight=500), note)
+        self.export_button = TextButton(theme, self.tr("Export all…"), self, icon="share")
+        self.export_button.clicked.connect(ui.actions["chats.export"].trigger)
+        self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
+        self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
+        buttons = row(self.import_button, self.export_button, gap=8)
+        row((words, 1), (buttons, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
+
+
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:
     """Bytes of the history with its journal, and of the folder with all in it; what cannot be read counts 0."""
 
