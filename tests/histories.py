@@ -49,7 +49,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.paths = Paths(root, root, root / "cache", root / "logs", root / "run", root / "resources")
+        self.paths = Paths(root, root, root / "cache", root / "logs", root / "run", root / "resources", portable=True)
         self.db = Database(self.paths.database_file)
         self.bus = EventBus()
         self.history = History(self.db, self.bus)
@@ -150,7 +150,7 @@ def _answer(chance: random.Random, conversation: str, number: int, parent: Messa
         parts += [ToolCallPart("1", "look", '{"a": 1}'), ToolResultPart("1", "````\n", failed=True)]
     entry = Message(
         f"{conversation[:20]}{number:04d}", conversation, parent.id, Role.ASSISTANT, tuple(parts), 1e9 + number / 3,
-        Status.DONE, FinishReason.STOP, made, Stats(1, 2, 3, 0.1, 2.5, 1.0 / 3, 5, 6),
+        Status.DONE, FinishReason.STOP, made, Stats(1, 2, 3, ttft_s=0.1, decode_tokens_per_s=1.0 / 3),
         context_cut=entries[0].id if chance.random() < 0.3 else None,
     )  # fmt: skip
     if chance.random() < 0.2:
