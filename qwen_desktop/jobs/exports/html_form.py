@@ -109,7 +109,7 @@ class Page:
         if self._look.thoughts and (thought := thinking_text(message.parts).strip()):
             label = html.escape(words.thoughts)
             if self._pdf:
-                yield f'<p class="thoughts"><b>{label}</b></p>\n<p class="thoughts">{_lines(thought)}</p>\n'
+                yield f'<p class="thoughts"><strong>{label}</strong></p>\n<p class="thoughts">{_lines(thought)}</p>\n'
             else:
                 yield f"<details><summary>{label}</summary>\n{self.markdown(thought)}</details>\n"
         for text in pasted_texts(message.parts):
