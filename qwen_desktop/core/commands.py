@@ -81,7 +81,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.normal", QT_TRANSLATE_NOOP("commands", "Normal text size"), "Ctrl+0", "app"),
     Command("view.fullscreen", QT_TRANSLATE_NOOP("commands", "Full screen"), "F11", "app", mac=("Meta+Ctrl+F",)),
     Command("chats.import", QT_TRANSLATE_NOOP("commands", "Import chats…"), "", "app"),
-    Command("chats.export", QT_TRANSLATE_NOOP("commands", "Export all chats…")),
+    Command("chats.export", QT_TRANSLATE_NOOP("commands", "Export all chats…"), "", "app"),
     Command("network.online", QT_TRANSLATE_NOOP("commands", "Go online"), "", "app"),
     Command("help.shortcuts", QT_TRANSLATE_NOOP("commands", "Keyboard shortcuts"), "Ctrl+/", "app"),
     Command("help.welcome", QT_TRANSLATE_NOOP("commands", "Welcome page"), "F1", "app"),
