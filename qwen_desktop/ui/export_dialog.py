@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.exchange import FORMATS
 from qwen_desktop.core.paths import home
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 from qwen_desktop.services.exports import Exported, Wanted
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of
@@ -71,7 +71,7 @@ class ExportDialog(Dialog):
         self.form = QWidget(self)
         self.format = Select(theme, self.tr("Format"), self.form)
         for label, _ in _FORMATS.values():
-            self.format.addItem(translate("ExportDialog", label))
+            self.format.addItem(_label(label))
         self.note = Paragraph(theme, "", self.form, role="small", color="text_muted")
         self.thoughts = Tick(theme, self.tr("With thoughts"), self.form)
         self.attachments = Tick(theme, self.tr("With attachments"), self.form)
@@ -126,7 +126,7 @@ class ExportDialog(Dialog):
         dialog = QFileDialog(self, self.tr("Where to export to"), str(home() or ""))
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         if ending:
-            label = self.tr("Archive") if zipped else translate("ExportDialog", _FORMATS[self.chosen][0])
+            label = self.tr("Archive") if zipped else _label(_FORMATS[self.chosen][0])
             dialog.setNameFilters([f"{label} (*{ending})"])
             dialog.setDefaultSuffix(ending[1:])
         dialog.selectFile(file_name(self._name) + ending)
@@ -186,6 +186,11 @@ class ExportDialog(Dialog):
         if self._work is not None:
             self._work.cancel()
         super().reject()
+
+
+def _label(name: str) -> str:
+    """The name of a format; most are the same in every language."""
+    return texts.marked(name) if isinstance(name, Source) else name
 
 
 def file_name(title: str) -> str:
