@@ -15,6 +15,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import ConversationsImported, EventBus
+from qwen_desktop.services.history import BREATH_S
 from qwen_desktop.store import importing
 from qwen_desktop.store.database import Database
 
@@ -60,10 +61,12 @@ class Imports:
         self._bus.publish(ConversationsImported(imported.ids, gone=True))
 
     async def clean(self) -> None:
-        """At the window's start: remove the files that a killed import left."""
+        """Behind the window's start: remove what a killed import left."""
         from qwen_desktop.jobs.imports.job import clean  # noqa: PLC0415 - not before the first paint
 
-        await asyncio.to_thread(clean, self._staging)
+        if await asyncio.to_thread(clean, self._staging):
+            while await self._db.call(importing.discard_left):  # noqa: ASYNC110 - what is waited for is the others
+                await asyncio.sleep(BREATH_S)
 
     @property
     def _staging(self) -> Path:

@@ -1,8 +1,8 @@
 """Conversations that come into a history from a file: all of them, or none.
 
 They are **staged** in small transactions, as conversations that were deleted at a moment before all times (``mark``,
-which is negative and each import's own): nobody sees them, and what a killed import leaves is gone with all else that
-was deleted, at the next start. One transaction at the end puts all on show.
+which is negative and each import's own): nobody sees them, and what a killed import leaves is removed behind the next
+start of the window, or before the next import. One transaction at the end puts all on show.
 
 Run in the job worker, on a connection of its own: neither the window's loop nor its writes wait for more than one of
 the small transactions.
@@ -51,13 +51,13 @@ def new_mark() -> float:
     return -1.0 - random.getrandbits(40)
 
 
-def fit(connection: sqlite3.Connection, entry: ImportedConversation) -> Fitted:
+def fit(connection: sqlite3.Connection, entry: ImportedConversation, mark: float) -> Fitted:
     """How a conversation comes in beside what there is.
 
     It is there already where its messages and instructions are: what was done with it since (a title, pins, folders)
     stays. One that differs gets ids that follow from what it says, so that it comes once however often it is imported.
     """
-    taken = _taken(connection, entry)
+    taken = _taken(connection, entry, mark)
     if taken is None:
         return Fitted(entry)
     if _same(taken, entry):
@@ -65,7 +65,7 @@ def fit(connection: sqlite3.Connection, entry: ImportedConversation) -> Fitted:
     content = to_json(Record(entry.conversation, entry.folder, entry.messages))
     space = uuid.uuid5(_COPIES, hashlib.sha256(content).hexdigest())
     copy = with_ids(entry, {message.id: uuid.uuid5(space, message.id).hex for message in entry.messages}, space.hex)
-    taken = _taken(connection, copy)
+    taken = _taken(connection, copy, mark)
     if taken is None:
         return Fitted(copy, copy=True)
     if _same(taken, copy):
@@ -104,17 +104,43 @@ def stage(
         raise disturbed() from error
 
 
-def publish(connection: sqlite3.Connection, mark: float, paths: Mapping[str, tuple[str, ...]], expected: int) -> None:
-    """Put all that was staged on show; ``paths`` are the folders of those that lie in one, by the conversations' ids,
-    made where they are missing. Raises ``disturbed`` where not all ``expected`` are there any more."""
+def folder(
+    connection: sqlite3.Connection, path: tuple[str, ...], folders: dict[tuple[str, ...], tuple[str, bool]]
+) -> str:
+    """The id of the folder with this path of names, "" for (). ``folders`` keeps those that were asked for, and whether
+    each is still to be made, by ``publish``."""
+    if not path:
+        return ""
+    if path not in folders:
+        parent = folder(connection, path[:-1], folders)
+        row = connection.execute(
+            "SELECT id FROM folders WHERE parent_id = ? AND name = ? ORDER BY id LIMIT 1", (parent, path[-1])
+        ).fetchone()
+        folders[path] = (new_id(), True) if row is None else (row[0], False)
+    return folders[path][0]
+
+
+def publish(
+    connection: sqlite3.Connection,
+    mark: float,
+    folders: Mapping[tuple[str, ...], tuple[str, bool]],
+    expected: int,
+) -> None:
+    """Put all that was staged on show, with the ``folders`` that are to be made. Raises ``disturbed`` where not all
+    ``expected`` are there any more."""
     with transaction(connection, durable=True):
-        folders: dict[tuple[str, ...], str] = {(): ""}
-        for path in sorted(set(paths.values())):
-            _folder(connection, path, folders)
-        connection.executemany(
-            "UPDATE conversations SET folder_id = ? WHERE id = ? AND deleted_at = ?",
-            ((folders[path], identity, mark) for identity, path in paths.items()),
-        )
+        for path, (identity, missing) in folders.items():  # outer ones come first
+            if missing:
+                parent = folders[path[:-1]][0] if path[1:] else ""
+                connection.execute(
+                    "INSERT INTO folders (id, name, parent_id) VALUES (?, ?, ?)", (identity, path[-1], parent)
+                )
+            else:  # it may have been deleted meanwhile
+                connection.execute(
+                    "UPDATE conversations SET folder_id = '' WHERE deleted_at = ?1 AND folder_id = ?2 "
+                    "AND NOT EXISTS (SELECT 1 FROM folders WHERE id = ?2)",
+                    (mark, identity),
+                )
         shown = connection.execute("UPDATE conversations SET deleted_at = NULL WHERE deleted_at = ?", (mark,))
         if shown.rowcount != expected:
             raise disturbed()
@@ -128,6 +154,12 @@ def discard(connection: sqlite3.Connection, mark: float, most: int = 100) -> boo
             (mark, most),
         )
     return gone.rowcount > 0
+
+
+def discard_left(connection: sqlite3.Connection, most: int = 20) -> bool:
+    """Remove some of what killed imports have left; False when nothing is. Not while an import runs."""
+    row = connection.execute("SELECT deleted_at FROM conversations WHERE deleted_at < 0 LIMIT 1").fetchone()
+    return row is not None and discard(connection, row[0], most)
 
 
 def hide(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> int:
@@ -144,7 +176,7 @@ def hide(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> int:
     return count
 
 
-def _taken(connection: sqlite3.Connection, entry: ImportedConversation) -> Record | str | None:
+def _taken(connection: sqlite3.Connection, entry: ImportedConversation, mark: float) -> Record | str | None:
     """What has this conversation's id, or one of its messages': the conversation, or "" for what cannot be compared;
     None where nothing has."""
     identity = entry.conversation.id
@@ -152,7 +184,7 @@ def _taken(connection: sqlite3.Connection, entry: ImportedConversation) -> Recor
     if row is not None:
         if row[0] is None:
             return exporting.record(connection, identity) or ""
-        return _staged(connection, identity) if row[0] < 0 else ""
+        return _staged(connection, identity) if row[0] == mark else ""
     ids = [message.id for message in entry.messages]
     for start in range(0, len(ids), branches.CHUNK):
         part = ids[start : start + branches.CHUNK]
@@ -194,19 +226,3 @@ def _renamed(message: Message, names: dict[str, str], conversation_id: str) -> M
         context_cut=names.get(message.context_cut or "", message.context_cut),
         provenance=made,
     )
-
-
-def _folder(connection: sqlite3.Connection, path: tuple[str, ...], folders: dict[tuple[str, ...], str]) -> str:
-    """The id of the folder with this path, made where it is missing."""
-    known = folders.get(path)
-    if known is not None:
-        return known
-    parent = _folder(connection, path[:-1], folders)
-    row = connection.execute(
-        "SELECT id FROM folders WHERE parent_id = ? AND name = ? ORDER BY id LIMIT 1", (parent, path[-1])
-    ).fetchone()
-    identity: str = row[0] if row is not None else new_id()
-    if row is None:
-        connection.execute("INSERT INTO folders (id, name, parent_id) VALUES (?, ?, ?)", (identity, path[-1], parent))
-    folders[path] = identity
-    return identity

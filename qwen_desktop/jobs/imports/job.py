@@ -47,7 +47,9 @@ def import_file(*, path: str, database: str, blobs: str, staging: str, report: C
     try:
         form = form_of(source_path)
         source = Source(source_path, _size(source_path), _Progress(report))
-        with _staging(Path(staging)) as folder, contextlib.closing(connect(Path(database))) as connection:
+        with _staging(Path(staging)) as (folder, alone), contextlib.closing(connect(Path(database))) as connection:
+            while alone and importing.discard_left(connection):
+                time.sleep(_SHORTEST_S)
             importer = _Importer(connection, Path(blobs), folder)
             importer.run(form.reader().read(source, folder))
     except sqlite3.Error as error:
@@ -62,26 +64,31 @@ def import_file(*, path: str, database: str, blobs: str, staging: str, report: C
     return result
 
 
-def clean(staging: Path) -> None:
-    """Remove what killed imports left."""
-    if not staging.is_dir():
-        return
-    for folder in staging.iterdir():
-        lock = filelock.FileLock(folder / _LOCK, timeout=0)
-        with contextlib.suppress(filelock.Timeout, OSError):
-            with lock:
+def clean(staging: Path) -> bool:
+    """Remove the folders that killed imports left. False where an import runs, perhaps in another process."""
+    alone = True
+    for folder in staging.iterdir() if staging.is_dir() else ():
+        try:
+            with filelock.FileLock(folder / _LOCK, timeout=0):
                 pass
-            shutil.rmtree(folder, ignore_errors=True)
+        except filelock.Timeout:
+            alone = False
+            continue
+        except OSError:
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+    return alone
 
 
 @contextlib.contextmanager
-def _staging(root: Path) -> Iterator[Path]:
+def _staging(root: Path) -> Iterator[tuple[Path, bool]]:
+    """A folder of this import's own, and whether no other one runs."""
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    clean(root)
+    alone = clean(root)
     folder = Path(tempfile.mkdtemp(dir=root))
     try:
         with filelock.FileLock(folder / _LOCK):
-            yield folder
+            yield folder, alone
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -113,7 +120,7 @@ class _Importer:
         self._pending: list[tuple[Conversation | None, tuple[Message, ...]]] = []
         self._pending_ids: set[str] = set()
         self._weight = 0.0
-        self._paths: dict[str, tuple[str, ...]] = {}
+        self._folders: dict[tuple[str, ...], tuple[str, bool]] = {}
         self._ids: list[str] = []
         self._adopted: set[str] = set()
         self.found = Imported()
@@ -124,7 +131,7 @@ class _Importer:
             for entry in entries:
                 self._take(entry)
             self._flush()
-            importing.publish(self._connection, self._mark, self._paths, len(self._ids))
+            importing.publish(self._connection, self._mark, self._folders, len(self._ids))
         except BaseException:
             self._discard()
             raise
@@ -133,7 +140,7 @@ class _Importer:
     def _take(self, entry: ImportedConversation) -> None:
         if entry.conversation.id in self._pending_ids or not self._pending_ids.isdisjoint(m.id for m in entry.messages):
             self._flush()  # the file has it twice
-        fitted = importing.fit(self._connection, entry)
+        fitted = importing.fit(self._connection, entry, self._mark)
         found = self.found
         if fitted.entry is None:
             self.found = msgspec.structs.replace(found, already=found.already + 1)
@@ -144,8 +151,6 @@ class _Importer:
                 kept_blobs.adopt(self._connection, self._blobs, self._staging / blob.sha256, blob.media_type)
                 self._adopted.add(blob.sha256)
         self._ids.append(entry.conversation.id)
-        if entry.folder:
-            self._paths[entry.conversation.id] = entry.folder
         self.found = msgspec.structs.replace(
             found,
             conversations=found.conversations + 1,
@@ -156,7 +161,8 @@ class _Importer:
 
     def _stage(self, entry: ImportedConversation) -> None:
         """In pieces: a conversation of 10,000 messages is many transactions."""
-        head: Conversation | None = entry.conversation
+        place = importing.folder(self._connection, entry.folder, self._folders)
+        head: Conversation | None = msgspec.structs.replace(entry.conversation, folder_id=place)
         piece: list[Message] = []
         self._pending_ids.add(entry.conversation.id)
         for message in entry.messages:
@@ -181,7 +187,7 @@ class _Importer:
         self._weight = 0.0
 
     def _discard(self) -> None:
-        """Take back what was staged; what cannot be taken back now is gone at the next start."""
+        """Take back what was staged; what cannot be taken back now goes at the next start."""
         try:
             while importing.discard(self._connection, self._mark):
                 time.sleep(_SHORTEST_S)

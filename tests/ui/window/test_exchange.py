@@ -47,7 +47,7 @@ async def test_ctrl_s_exports_the_chat_on_show_to_the_place_that_is_chosen_and_s
     place = tmp_path / "Heaps.md"
     dialog.export(place)
     await ui.rest()
-    await ui.until(lambda: place.exists())
+    await ui.until(place.exists)
     assert "What is a heap?" in place.read_text()
     assert any("Heaps.md" in text for text in ui.toasts())
     assert not [each for each in ui.window.findChildren(ExportDialog) if each.isVisible()]
@@ -67,7 +67,7 @@ async def test_an_export_that_fails_says_why_and_another_place_can_be_chosen(mak
     assert dialog.chosen == "json"
     assert not dialog.thoughts.isVisible()
     dialog.export(tmp_path / "x.json")
-    await ui.until(lambda: (tmp_path / "x.json").exists())
+    await ui.until((tmp_path / "x.json").exists)
 
 
 async def test_the_share_button_is_there_for_a_stored_chat_and_exports_it(make: Make) -> None:
