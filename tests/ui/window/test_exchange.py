@@ -141,7 +141,7 @@ async def test_an_import_says_what_it_could_not_read_and_what_was_there(make: Ma
     place.write_text(place.read_text().replace('"conversations":[', '"conversations":[{"conversation":5},'))
     dialog = ImportDialog(ui.window.ui, ui.window, place)
     dialog.begin()
-    await ui.until(lambda: dialog.reasons.isVisible())
+    await ui.until(dialog.reasons.isVisible)
     assert "1 item could not be read" in dialog.results[0].text()
     assert "Conversation 1 of the file is damaged." in dialog.reasons.toPlainText()
     assert "already" in dialog.state.text()
