@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import MIDDLE, row
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, said
 from qwen_desktop.ui.widgets.surface import Card
@@ -63,8 +63,8 @@ class ExchangeCard(Card):
         self.export_button.clicked.connect(ui.actions["chats.export"].trigger)
         self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
         self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
-        buttons = row(self.import_button, self.export_button, gap=8)
-        row((words, 1), (buttons, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
+        buttons = row(self.import_button, self.export_button, None, gap=8)
+        column(words, buttons, on=self, gap=10, margins=(18, 13, 18, 13))
 
 
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:
