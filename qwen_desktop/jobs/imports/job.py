@@ -33,7 +33,7 @@ from qwen_desktop.store.failures import app_error
 log = logging.getLogger(__name__)
 
 #: What one transaction adds at most: messages, and characters of them.
-_MESSAGES, _CHARACTERS = 60, 200_000
+_MESSAGES, _CHARACTERS = 30, 100_000
 #: Between two transactions as long as the last one took, but not less or more than this, in seconds.
 _SHORTEST_S, _LONGEST_S = 0.002, 0.1
 _REPORT_S = 0.05

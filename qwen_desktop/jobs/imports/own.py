@@ -30,7 +30,8 @@ from qwen_desktop.jobs.imports.elements import elements
 from qwen_desktop.jobs.imports.forms import damaged, newer
 
 _MARK = re.compile(rb'"format"\s*:\s*"' + FORMAT.encode() + rb'"')
-_ID = re.compile(r"[0-9A-Za-z_.:-]{1,100}", re.ASCII)
+#: None begins as those of temporary chats do, which the disk never has.
+_ID = re.compile(r"(?!t)[0-9A-Za-z_.:-]{1,100}", re.ASCII)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:;[^\x00-\x1f]{0,200})?", re.ASCII)
 #: As the store has it.
