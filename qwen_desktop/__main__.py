@@ -58,6 +58,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.ui.qt_probe import main as qt  # noqa: PLC0415
 
         return qt()
+    if kind == "pdf":
+        from qwen_desktop.ui.pdf_writer import main as pdf  # noqa: PLC0415
+
+        return pdf()
     print(f"qwen-desktop: there is no worker called {kind!r}.", file=sys.stderr)
     return 2
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services import events
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
@@ -22,7 +23,9 @@ from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import AnswerEvent, EventBus, RunChanged, RunStage
+from qwen_desktop.services.exports import Exports
 from qwen_desktop.services.history import History
+from qwen_desktop.services.imports import Imports
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
@@ -31,6 +34,7 @@ from qwen_desktop.services.search import Search
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.settings_file import SettingsFile
+from tests.inline_jobs import InlineJobs
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -75,6 +79,9 @@ class App:
         self.drafts = Drafts(db, self.bus)
         self.prompt_templates = PromptTemplates(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.blobs = Blobs(db, paths.blobs)
+        self.exports = Exports(db, self.history, self.blobs, cast("JobWorker", InlineJobs()), paths)
+        self.imports = Imports(db, self.bus, cast("JobWorker", InlineJobs()), paths)
 
     def events(self, kind: type[E]) -> list[E]:
         """The published events of one type."""

@@ -270,6 +270,7 @@ def application(build: Build) -> typer.Typer:
     app.add_typer(models_app(guarded), name="models")
     app.add_typer(history_app(guarded), name="history")
     app.add_typer(assistants_app(guarded), name="assistants")
+    app.add_typer(history_app(guarded), name="history")
     return app
 
 

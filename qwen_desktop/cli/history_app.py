@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from qwen_desktop.cli.exchange_app import add_exchange
 from qwen_desktop.cli.one_run import Guard
 from qwen_desktop.core.text import clean
 
@@ -73,4 +74,5 @@ def history_app(guarded: Guard) -> typer.Typer:
 
         guarded(lambda run: work(run, path, yes=yes))
 
+    add_exchange(app, guarded)
     return app

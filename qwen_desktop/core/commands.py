@@ -16,9 +16,10 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 class Command(Struct, frozen=True):
     """One command. ``menu`` is the menu that lists it: "app" (the menu button of the rail and, on macOS, the menu
-    bar), "chat" (the ... menu of a conversation), "folder" (the menu of a folder in the list), "model" (the model
-    selector), "message" (the row under an answer) or "" for a key only. ``also`` are further keys, for keyboards where
-    the first is awkward; ``mac`` are all keys on macOS where the others belong to the system."""
+    bar), "chat" (the ... menu of a conversation), "chat.copy" (a menu in that one), "folder" (the menu of a folder in
+    the list), "model" (the model selector), "message" (the row under an answer) or "" for a key only. ``also`` are
+    further keys, for keyboards where the first is awkward; ``mac`` are all keys on macOS where the others belong to the
+    system."""
 
     id: str
     title: Source
@@ -46,11 +47,14 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.archive", QT_TRANSLATE_NOOP("commands", "Archive chat"), "Ctrl+Shift+A", "chat"),
     Command("chat.keep", QT_TRANSLATE_NOOP("commands", "Keep this chat"), "", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
-    Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),
-    Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat"),
+    Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat.copy"),
+    Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat.copy"),
+    Command("chat.copy_markdown", QT_TRANSLATE_NOOP("commands", "Copy whole chat as Markdown"), "", "chat.copy"),
+    Command("chat.copy_rich", QT_TRANSLATE_NOOP("commands", "Copy whole chat as rich text"), "", "chat.copy"),
+    Command("chat.export", QT_TRANSLATE_NOOP("commands", "Export…"), "Ctrl+S", "chat"),
     Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "chat"),
     Command("chat.instructions", QT_TRANSLATE_NOOP("commands", "Instructions"), "Ctrl+I", "chat"),
-    Command("chat.assistant", QT_TRANSLATE_NOOP("commands", "Choose an assistant"), "Ctrl+Shift+A", "chat"),
+    Command("chat.assistant", QT_TRANSLATE_NOOP("commands", "Choose an assistant"), "Ctrl+Shift+I", "chat"),
     Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
     Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",
@@ -93,6 +97,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.smaller", QT_TRANSLATE_NOOP("commands", "Smaller text"), "Ctrl+-", "app"),
     Command("view.normal", QT_TRANSLATE_NOOP("commands", "Normal text size"), "Ctrl+0", "app"),
     Command("view.fullscreen", QT_TRANSLATE_NOOP("commands", "Full screen"), "F11", "app", mac=("Meta+Ctrl+F",)),
+    Command("chats.import", QT_TRANSLATE_NOOP("commands", "Import chats…"), "", "app"),
+    Command("chats.export", QT_TRANSLATE_NOOP("commands", "Export all chats…"), "", "app"),
     Command("network.online", QT_TRANSLATE_NOOP("commands", "Go online"), "", "app"),
     Command("help.shortcuts", QT_TRANSLATE_NOOP("commands", "Keyboard shortcuts"), "Ctrl+/", "app"),
     Command("help.welcome", QT_TRANSLATE_NOOP("commands", "Welcome page"), "F1", "app"),

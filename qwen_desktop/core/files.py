@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,7 +56,15 @@ def read_file(path: str | Path, most: int = -1) -> bytes:
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """Replace ``path`` by ``data`` so that a reader or a power cut sees the old or the new content, never a part.
+    """Replace ``path`` by ``data``; see ``replacing``."""
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Replace ``path`` by what is written into the file that this gives, so that a reader or a power cut sees the old
+    or the new content, never a part. Nothing has happened where an exception leaves the block.
 
     The temporary file lies in the same folder (replace works only within a file system); file and folder are flushed
     to the disk. A link stays one: what it leads to is replaced. A file that exists keeps its mode, and its owner and
@@ -70,8 +79,8 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     handle, name = tempfile.mkstemp(prefix=temporary_prefix(target.name), dir=target.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             _as_before(file.fileno(), target, mode)
             os.fsync(file.fileno())

@@ -47,6 +47,13 @@ class FoldersChanged(Struct, frozen=True):
     folders: tuple[Folder, ...]
 
 
+class ConversationsImported(Struct, frozen=True):
+    """Conversations came in from a file, perhaps thousands, or, ``gone``, were taken out again: read the list anew."""
+
+    ids: tuple[str, ...]
+    gone: bool = False
+
+
 class BranchChanged(Struct, frozen=True):
     """Another version of a message is on show: read the conversation's messages again."""
 

@@ -27,9 +27,11 @@ from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
-from qwen_desktop.services.events import EventBus, Notified
+from qwen_desktop.services.events import ConversationsImported, EventBus, Notified
+from qwen_desktop.services.exports import Exports
 from qwen_desktop.services.fits import Fits
 from qwen_desktop.services.history import History
+from qwen_desktop.services.imports import Imports
 from qwen_desktop.services.library import Library
 from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
@@ -117,6 +119,8 @@ class Services:
             catalogued=self.catalogue.find,
             elsewhere=None if history else paths.database_file,
         )
+        self.exports = Exports(self.database, self.history, self.blobs, self.transfers, paths)
+        self.imports = Imports(self.database, self.bus, self.transfers, paths)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self.history.models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
@@ -150,6 +154,7 @@ class Services:
         self.tuner.watch()
         self.titles.watch()
         self._restoring = asyncio.create_task(self._restore(), name="models.restore")
+        self.bus.subscribe(ConversationsImported, self._imported)
 
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
@@ -203,11 +208,23 @@ class Services:
             self.downloads.restore,
             self.history.prepare_search,
             self.blobs.clean,
+            self.imports.clean,
         ):
             try:
                 await step()
             except AppError as error:
                 log.warning("restore.failed step=%s code=%s", step.__qualname__, error.problem.what.code)
+
+    def _imported(self, _event: ConversationsImported) -> None:
+        """What came from a file is found once its texts have been indexed, behind the window."""
+        if self._restoring is not None:
+            before = self._restoring
+
+            async def indexed() -> None:
+                await asyncio.wait({before})
+                await self.history.prepare_search()
+
+            self._restoring = asyncio.create_task(indexed(), name="search.imported")
 
     async def _stop_restoring(self) -> None:
         if self._restoring is not None:

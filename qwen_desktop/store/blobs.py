@@ -23,7 +23,7 @@ from pathlib import Path
 
 from qwen_desktop.core.chat import Message, is_temporary
 from qwen_desktop.core.errors import Environment, UserFacing, error_of, os_problem
-from qwen_desktop.core.files import read_file, temporary_prefix, write_atomic
+from qwen_desktop.core.files import flush_folder, read_file, temporary_prefix, write_atomic
 from qwen_desktop.core.parts import blobs_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store.connection import transaction
@@ -122,6 +122,34 @@ class Blobs:
         if gone:
             log.info("blobs.removed count=%d", gone)
         return gone
+
+
+def adopt(connection: sqlite3.Connection, folder: Path, file: Path, media_type: str) -> None:
+    """Keep ``file``, which is on the disk and whole and has its hash for a name, moving it into ``folder``: as ``add``,
+    for an import in its own process. Raises ``OSError``, and ``UserFacing`` where it cannot be kept."""
+    now = time.time()
+    for _ in range(ATTEMPTS):
+        size = (file if file.exists() else folder / file.name).stat().st_size
+        _record(connection, file.name, size, media_type, now)
+        if file.exists():
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.replace(folder / file.name)
+            flush_folder(folder)
+        if _finish(connection, folder, file.name):
+            return
+    raise _missing()
+
+
+def kept(folder: Path, sha256: str) -> bytes | None:
+    """The content of an attachment for an export; None when it is not there any more, or not what it was. Raises
+    ``OSError`` for anything else."""
+    if re.fullmatch("[0-9a-f]{64}", sha256) is None:
+        return None
+    try:
+        data, good = _checked(folder / sha256)
+    except FileNotFoundError:
+        return None
+    return data if good else None
 
 
 def refer(connection: sqlite3.Connection, entry: Message, *, must_be_there: bool = False) -> None:

@@ -160,11 +160,12 @@ def undo_delete(connection: sqlite3.Connection, conversation_id: str) -> Convers
 
 
 def purge(connection: sqlite3.Connection) -> int:
-    """Remove deleted conversations for good, with what was written there, and return how many they were."""
-    gone = connection.execute("SELECT count(*) FROM conversations WHERE deleted_at IS NOT NULL").fetchone()[0]
+    """Remove deleted conversations for good, with what was written there, and return how many they were. What an import
+    has staged (``importing``) goes behind the window: it may be much."""
+    gone = connection.execute("SELECT count(*) FROM conversations WHERE deleted_at >= 0").fetchone()[0]
     if gone:
         with transaction(connection, durable=True):
-            dead = "FROM conversations WHERE deleted_at IS NOT NULL"
+            dead = "FROM conversations WHERE deleted_at >= 0"
             connection.execute(f"DELETE FROM drafts WHERE conversation_id IN (SELECT id {dead})")  # noqa: S608
             connection.execute(f"DELETE {dead}")
     return int(gone)

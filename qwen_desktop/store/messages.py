@@ -18,17 +18,17 @@ from qwen_desktop.store import blobs, branches, conversations, rows, search
 from qwen_desktop.store.connection import transaction
 
 
-def insert(connection: sqlite3.Connection, entry: Message, *, index: bool = True) -> None:
+def insert(connection: sqlite3.Connection, entry: Message, *, index: bool = True, from_file: bool = False) -> None:
     """Add one, inside the caller's transaction. Without ``index`` it is found once ``search.catch_up`` has come to it:
-    for many at once."""
+    for many at once. One ``from_file`` may name an attachment that is not there."""
     parts, *rest = rows.column_values(entry)
     connection.execute(
         "INSERT INTO messages (id, conversation_id, parent_id, role, parts, created, status, finish_reason, "
         "provenance, stats, problem, context_cut) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (entry.id, entry.conversation_id, entry.parent_id, str(entry.role), parts, entry.created, *rest),
     )
-    blobs.refer(connection, entry, must_be_there=True)
-    search.note(connection, entry, index=index)
+    blobs.refer(connection, entry, must_be_there=not from_file)
+    search.note(connection, entry, index=index and not from_file)
 
 
 def add(

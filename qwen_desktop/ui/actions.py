@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.commands import command as find
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.ui import texts
 
 #: Keys in a sentence: "Ctrl+Enter".
@@ -23,6 +24,8 @@ _ROLES = {
 }
 #: Where the app menu has a line between groups: before these commands.
 _BREAKS = frozenset({"view.chat", "view.sidelist", "view.larger", "view.fullscreen", "help.shortcuts", "app.quit"})
+#: What menus in menus are called.
+_INNER = {"chat.copy": QT_TRANSLATE_NOOP("commands", "Copy")}
 #: Keys that count only in the page that adds the action: elsewhere they mean something else.
 _LOCAL = frozenset({"answer.stop"})
 
@@ -59,9 +62,16 @@ class Actions(QObject):
             action.trigger()
 
     def fill(self, menu: QMenu, name: str) -> None:
-        """Add the commands of the menu ``name`` of the table."""
+        """Add the commands of the menu ``name`` of the table, and of the menus in it."""
+        inner: dict[str, QMenu] = {}
         for command in COMMANDS:
-            if command.menu == name:
+            if command.menu.startswith(f"{name}."):
+                if command.menu not in inner:
+                    inner[command.menu] = below = type(menu)(menu)
+                    below.setTitle(texts.marked(_INNER[command.menu]))
+                    menu.addMenu(below)
+                inner[command.menu].addAction(self._actions[command.id])
+            elif command.menu == name:
                 if command.id in _BREAKS and not menu.isEmpty():
                     menu.addSeparator()
                 menu.addAction(self._actions[command.id])

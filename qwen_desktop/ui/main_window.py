@@ -138,6 +138,11 @@ class MainWindow(FirstPaintWindow):
             "folder.delete": lambda: self._in_chat().delete(),
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
+            "chat.copy_markdown": lambda: self.chat.copy_chat_as(rich=False),
+            "chat.copy_rich": lambda: self.chat.copy_chat_as(rich=True),
+            "chat.export": lambda: self._in_chat().export(),
+            "chats.import": self._import,
+            "chats.export": lambda: self.chat.export_all(self),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
             "chat.instructions": lambda: self._in_chat().pane.instructions.toggle(),
             "chat.assistant": lambda: self._in_chat().choose_assistant(),
@@ -336,9 +341,13 @@ class MainWindow(FirstPaintWindow):
             self.show_page(first.command)
 
     def open_files(self, files: tuple[str, ...]) -> None:
-        """Open a GGUF file that came with a start or was dropped; of several the first. Names only tell what is meant
-        as one: what it is, the file itself says when it is opened."""
-        if model := next((name for name in files if _may_be_model(Path(name).name)), ""):
+        """Open a GGUF file that came with a start or was dropped, or offer to import an export of chats; of several the
+        first. Names only tell what is meant as one: what it is, the file itself says when it is opened."""
+        if chats := next((name for name in files if Path(name).suffix.lower() in _MAY_BE_CHATS), ""):
+            from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
+
+            ImportDialog(self.ui, self, Path(chats)).offer()
+        elif model := next((name for name in files if _may_be_model(Path(name).name)), ""):
             self.use_model(model)
         else:
             self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
@@ -415,6 +424,11 @@ class MainWindow(FirstPaintWindow):
         ref = pane.model if pane is not None else None
         SlowDialog(self.ui, self, ref or self._services.models.ref).open()
 
+    def _import(self) -> None:
+        from qwen_desktop.ui.import_dialog import ask_for_file  # noqa: PLC0415 - not before the first paint
+
+        ask_for_file(self.ui, self)
+
     def _show_about(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
 
@@ -448,6 +462,10 @@ class MainWindow(FirstPaintWindow):
         width = chat.sidelist.width() if chat is not None and not chat.list_hidden else 0
         grounds = {role: self._theme.color(role).name() for role in ("window", "rail", "border")}
         self.keep_state(width, self.rail.minimumWidth(), grounds)
+
+
+#: How the names of exports of chats end.
+_MAY_BE_CHATS = frozenset({".json", ".zip"})
 
 
 def _may_be_model(name: str) -> bool:

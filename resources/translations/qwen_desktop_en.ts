@@ -80,6 +80,23 @@
         </message>
     </context>
     <context>
+        <name>ExportDialog</name>
+        <message numerus="yes">
+            <source>%n attachment(s) (is|are) not there any more.</source>
+            <translation>
+                <numerusform>%n attachment is not there any more.</numerusform>
+                <numerusform>%n attachments are not there any more.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s)</source>
+            <translation>
+                <numerusform>%n chat</numerusform>
+                <numerusform>%n chats</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>FolderRow</name>
         <message numerus="yes">
             <source>%n model(s), {size}, (moves|move) to {folder}. Nothing is lost if it is interrupted.</source>
@@ -91,6 +108,41 @@
     </context>
     <context>
         <name>ImportDialog</name>
+        <message numerus="yes">
+            <source>%n chat(s) (was|were) there already.</source>
+            <translation>
+                <numerusform>%n chat was there already.</numerusform>
+                <numerusform>%n chats were there already.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in as a copy, since the one here differs.</source>
+            <translation>
+                <numerusform>%n chat came in as a copy, since the one here differs.</numerusform>
+                <numerusform>%n chats came in as a copy, since the one here differs.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in.</source>
+            <translation>
+                <numerusform>%n chat came in.</numerusform>
+                <numerusform>%n chats came in.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n item(s) could not be read.</source>
+            <translation>
+                <numerusform>%n item could not be read.</numerusform>
+                <numerusform>%n items could not be read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n message(s).</source>
+            <translation>
+                <numerusform>%n message.</numerusform>
+                <numerusform>%n messages.</numerusform>
+            </translation>
+        </message>
         <message numerus="yes">
             <source>Import %n model(s)</source>
             <translation>

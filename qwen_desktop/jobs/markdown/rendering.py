@@ -44,7 +44,7 @@ def parsed(text: str, markdown: Markdown | None = None, limit_s: float = LIMIT_S
 def render(text: str) -> list[Any]:
     """The job "markdown.render": blocks as plain data, coloured. ``blocks.from_builtins`` reads them."""
     until = time.thread_time() + LIMIT_S + COLOURS_S
-    return [msgspec.to_builtins(_coloured(block, until)) for block in parsed(text)]
+    return [msgspec.to_builtins(coloured(block, until)) for block in parsed(text)]
 
 
 def plain(texts: Sequence[str]) -> list[str]:
@@ -53,7 +53,8 @@ def plain(texts: Sequence[str]) -> list[str]:
     return [projection(parsed(text, markdown)) for text in texts]
 
 
-def _coloured(block: Block, until: float) -> Block:
+def coloured(block: Block, until: float) -> Block:
+    """A block with the colours of its code, without them from ``until`` (of this thread's processor time) on."""
     if not isinstance(block, CodeBlock):
         return block
     spans = None

@@ -280,6 +280,10 @@ class ConversationTree(QAbstractItemModel):
     def __len__(self) -> int:
         return len(self._kept.all)
 
+    def conversations(self) -> tuple[Conversation, ...]:
+        """All of them, whether they are rows or not."""
+        return tuple(self._kept.all.values())
+
     def conversation(self, conversation_id: str) -> Conversation | None:
         """The conversation as last heard of."""
         return self._kept.all.get(conversation_id)

@@ -47,6 +47,8 @@ class ChatHeader(QWidget):
         self.instructions_button = IconButton(theme, "sliders-horizontal", actions.tooltip("chat.instructions"), self)
         self.instructions_button.setCheckable(True)
         self.instructions_button.clicked.connect(actions["chat.instructions"].trigger)
+        self.export_button = IconButton(theme, "share", actions.tooltip("chat.export"), self)
+        self.export_button.clicked.connect(actions["chat.export"].trigger)
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
@@ -61,6 +63,7 @@ class ChatHeader(QWidget):
             self.keep_button,
             self.instructions_button,
             self.versions_button,
+            self.export_button,
             self.menu_button,
         )
         row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
@@ -87,6 +90,7 @@ class ChatHeader(QWidget):
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)
+        self.export_button.setVisible(stored)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

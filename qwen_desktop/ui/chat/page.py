@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -15,6 +16,7 @@ from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
+from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.list_commands import ListCommands
@@ -22,6 +24,8 @@ from qwen_desktop.ui.chat.list_nodes import Kind
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
+from qwen_desktop.ui.chat.transcript_copying import put_text
+from qwen_desktop.ui.export_dialog import ExportDialog, words
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
@@ -49,6 +53,7 @@ class ChatPage(ListPage):
         bus = ui.services.bus
         bus.subscribe(events.ConversationChanged, self._conversation_changed, owner=self)
         bus.subscribe(events.ConversationRemoved, self._conversation_removed, owner=self)
+        bus.subscribe(events.ConversationsImported, self._imported, owner=self)
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
@@ -182,6 +187,41 @@ class ChatPage(ListPage):
         """Choose with which assistant the chat goes on."""
         self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
 
+    def copy_chat_as(self, *, rich: bool) -> None:
+        """Copy the whole chat as Markdown, or as rich text for programs that take it."""
+        if target := self.sidelist.target:
+            text = self._ui.services.exports.copied(target, words(), rich=rich)
+            done = partial(self._copy_text, self.tr("The chat is copied."))
+            self._ui.operations.run(text, owner=self, on_done=lambda found: done(*found), wish=_COPIED)
+
+    def export(self) -> None:
+        """Export the chosen chat: ask how and where."""
+        if target := self.sidelist.target:
+            self.export_chats((target,))
+
+    def export_chats(self, ids: tuple[str, ...]) -> None:
+        """Export these chats."""
+        found = self.sidelist.model.conversation(ids[0]) if len(ids) == 1 else None
+        name = found.title if found is not None else self.tr("Chats")
+        ExportDialog(self._ui, self.window(), Wanted(ids=ids), len(ids), name).open()
+
+    def export_folder(self, folder: Folder) -> None:
+        """Export all chats of a folder and the folders in it."""
+        self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
+
+    def export_all(self, window: QWidget) -> None:
+        """Export all chats."""
+        self._export_counted(Wanted(), self.tr("Chats"), window)
+
+    def _export_counted(self, wanted: Wanted, name: str, window: QWidget) -> None:
+        def ask(count: int) -> None:
+            if count:
+                ExportDialog(self._ui, window, wanted, count, name).open()
+            else:
+                self._ui.notify.toast(self.tr("There is no chat to export."))
+
+        self._ui.operations.run(self._ui.services.exports.count(wanted), owner=self, on_done=ask)
+
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
         if target := self.sidelist.neighbour(self.current, step):
@@ -210,6 +250,10 @@ class ChatPage(ListPage):
     def _copy_chat(self, text: str) -> None:
         QGuiApplication.clipboard().setText(text)
         self._ui.notify.toast(self.tr("The chat is copied."))
+
+    def _copy_text(self, told: str, text: str, rich: str) -> None:
+        put_text(text, rich)
+        self._ui.notify.toast(told)
 
     def _forget_copy(self) -> None:
         self._ui.operations.withdraw(_COPIED)
@@ -266,6 +310,19 @@ class ChatPage(ListPage):
     def _show_unsent(self, _event: object = None) -> None:
         self.sidelist.model.set_unsent(self._ui.services.drafts.unsent() - {self.current})
 
+    def _imported(self, event: events.ConversationsImported) -> None:
+        """The list is read anew; a chat on show that is gone with it makes room."""
+        if event.gone and self.current in event.ids:
+            self.open("")
+        model = self.sidelist.model
+
+        async def listed() -> None:
+            found = await self._ui.services.history.list()
+            temporary = [chat for chat in model.conversations() if is_temporary(chat.id)]
+            await self.load((*temporary, *found), tuple(model.opened))
+
+        self._ui.operations.run(listed(), owner=self, wish="chat.listed")
+
     def _run_changed(self, _event: events.RunChanged) -> None:
         self.sidelist.model.set_running(self._ui.services.chat.running())
 
@@ -285,5 +342,5 @@ class ChatPage(ListPage):
             assistant=self.pane.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -45,6 +45,7 @@ from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.template_menu import TemplateMenu
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_panel import VersionsPanel
+from qwen_desktop.ui.export_dialog import words
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row, set_margins
 from qwen_desktop.ui.widgets.surface import SHADOW
@@ -82,6 +83,7 @@ class ConversationPane(QWidget):
         self._budget_wish = f"chat.budget.{id(self)}"
         self._setup_wish = f"chat.setup.{id(self)}"
         self.transcript = TranscriptView(ui.theme, self)
+        self.transcript.copying.rich = lambda message: ui.services.exports.copied_message(message, words())
         self.transcript.setAccessibleName(self.tr("Messages"))
         self.transcript.setProperty("ownFocus", True)
         self.transcript.markdown.set_jobs(

@@ -7,12 +7,13 @@ program, stays on the clipboard.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from PySide6.QtCore import QMimeData, QObject, QTimer
 from PySide6.QtGui import QClipboard, QGuiApplication
 
+from qwen_desktop.core.chat import Message
 from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.parts import TextPart, thinking_text
 from qwen_desktop.jobs.markdown.blocks import TableBlock
@@ -38,6 +39,15 @@ _CLIPBOARD: Final = QClipboard.Mode.Clipboard
 _PRIMARY: Final = QClipboard.Mode.Selection
 
 
+def put_text(text: str, rich: str = "") -> None:
+    """Put a text onto the clipboard, and what ``rich`` is as HTML for programs that want more."""
+    data = QMimeData()
+    data.setText(text)
+    if rich:
+        data.setHtml(rich)
+    QGuiApplication.clipboard().setMimeData(data)
+
+
 class Copying(QObject):
     """Puts the texts of a canvas's messages onto the clipboard."""
 
@@ -49,6 +59,8 @@ class Copying(QObject):
         self._told.timeout.connect(lambda: setattr(canvas.interaction, "copied", frozenset()))
         self._long = ""
         self._table: object = None
+        #: makes the rich text of a message; whoever shows the transcript sets it
+        self.rich: Callable[[Message], Awaitable[tuple[str, str]]] | None = None
         QGuiApplication.clipboard().changed.connect(self.forget)
 
     def text(self, text: str, feedback: Spot = NOWHERE) -> None:
@@ -73,11 +85,8 @@ class Copying(QObject):
             if not rich:
                 self.text(text, feedback)
                 return
-            data = QMimeData()
-            data.setText(text)
-            data.setHtml(rich)
             self.forget()
-            QGuiApplication.clipboard().setMimeData(data)
+            put_text(text, rich)
             self._tell(feedback)
 
         def made() -> tuple[str, str]:
@@ -90,6 +99,23 @@ class Copying(QObject):
             put(*made())
         else:
             self._canvas.queue.spawn(later())
+
+    def as_rich(self, item: MessageItem) -> None:
+        """Copy a message as rich text; its clean text for programs that want no more."""
+        self.forget()
+        self._table = wish = object()
+        make = self.rich
+
+        async def later() -> None:
+            rich = (await make(item.message))[1] if make is not None else ""
+
+            def put(texts: Sequence[str]) -> None:
+                put_text("\n\n".join(filter(None, texts)), rich)
+
+            if self._table is wish:
+                self._gather([item], put, _CLIPBOARD)
+
+        self._canvas.queue.spawn(later())
 
     def selection(self) -> None:
         """Copy what is selected, if anything is."""
@@ -187,5 +213,7 @@ class Copying(QObject):
         menu.addAction(self.tr("Copy message"), lambda: self.message(item))
         if not item.user:
             menu.addAction(self.tr("Copy as Markdown"), lambda: self.text(item.source))
+            if self.rich is not None:
+                menu.addAction(self.tr("Copy as rich text"), lambda: self.as_rich(item))
             if thinking_text(item.message.parts).strip():
                 menu.addAction(self.tr("Copy with thoughts"), lambda: self.with_thoughts(item))

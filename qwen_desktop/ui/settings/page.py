@@ -27,7 +27,7 @@ from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.speed import SpeedCard
-from qwen_desktop.ui.settings.storage import StorageCard
+from qwen_desktop.ui.settings.storage import ExchangeCard, StorageCard
 from qwen_desktop.ui.settings.templates import TemplatesCard
 from qwen_desktop.ui.settings.tuning import TuningCard
 from qwen_desktop.ui.ui_context import UiContext
@@ -42,7 +42,7 @@ EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
     "chat": (TemplatesCard,),
     "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
-    "storage": (StorageCard, BackupsCard),
+    "storage": (StorageCard, ExchangeCard, BackupsCard),
 }
 #: What stands above the rows of a section.
 _ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import MIDDLE, row
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, said
 from qwen_desktop.ui.widgets.surface import Card
@@ -49,6 +49,22 @@ class StorageCard(Card):
         history, everything = sizes
         sentence = self.tr("History {history}, all data {all}")
         self.sizes.setText(texts.fill(sentence, history=texts.exact(history), all=texts.exact(everything)))
+
+
+class ExchangeCard(Card):
+    """Chats out of the history and into it, as files."""
+
+    def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme = ui.theme
+        note = self.tr("Exports are files of your own. Chats of ChatGPT, Open WebUI, LM Studio and Jan come in, too.")
+        words = said(theme, self, Label(theme, self.tr("Export and import"), self, weight=500), note)
+        self.export_button = TextButton(theme, self.tr("Export all…"), self, icon="share")
+        self.export_button.clicked.connect(ui.actions["chats.export"].trigger)
+        self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
+        self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
+        buttons = row(self.import_button, self.export_button, None, gap=8)
+        column(words, buttons, on=self, gap=10, margins=(18, 13, 18, 13))
 
 
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:
