@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-import msgspec
-
 #: So much is read at a time, in bytes.
 _CHUNK = 1 << 20
-#: No single element is larger, in bytes: an attachment of 128 MB in base64, and room.
+#: No single element is larger, in characters: an attachment of 128 MB in base64, and room.
 LONGEST = 200_000_000
-#: What matters between elements: strings are passed over whole (their end may be in the next chunk).
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_TOKEN = re.compile(_STRING + rb'|["\[\]{},]|[^\s"\[\]{},]+', re.DOTALL)
-#: What matters inside of a list or an object.
-_INSIDE = re.compile(_STRING + rb'|["\[\]{}]', re.DOTALL)
+#: A number at the end of what was read may go on, behind so many characters that are none yet ("1e-").
+_GOES_ON = 3
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder(strict=False)
 
 
 class TooLongError(ValueError):
@@ -24,26 +23,63 @@ class TooLongError(ValueError):
 
 
 class _Stream:
-    """Bytes of a file of which the front is dropped as it is used."""
+    """The part of a file that is read and not used yet, from ``at`` on."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self.data = bytearray()
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+        self.text = ""
+        self.at = 0
         self.read = 0
         self.ended = False
 
     def more(self) -> bool:
-        """Read on; False at the end."""
-        if len(self.data) > LONGEST:
+        """Forget what was used and read on, twice as much each time: what was looked at is looked at twice at most.
+        False at the end."""
+        if self.ended:
+            return False
+        self.text = self.text[self.at :]
+        self.at = 0
+        if len(self.text) > LONGEST:
             raise TooLongError
-        chunk = self._file.read(max(_CHUNK, len(self.data)))  # doubling: what was scanned is scanned twice at most
+        chunk = self._file.read(max(_CHUNK, len(self.text)))
         self.read += len(chunk)
-        self.data += chunk
         self.ended = not chunk
-        return bool(chunk)
+        self.text += self._decoder.decode(chunk, final=self.ended)
+        return not self.ended
 
-    def drop(self, count: int) -> None:
-        del self.data[:count]
+    def peek(self) -> str:
+        """The next character that is no white space, "" at the end."""
+        while True:
+            found = _SPACE.match(self.text, self.at)
+            self.at = found.end() if found is not None else self.at
+            if self.at < len(self.text) or not self.more():
+                return self.text[self.at : self.at + 1]
+
+    def take(self, signs: str) -> str:
+        """Pass over one of these characters."""
+        sign = self.peek()
+        if not sign or sign not in signs:
+            raise ValueError("the file ends too early, or something else stands there")
+        self.at += 1
+        return sign
+
+    def value(self) -> tuple[object, str]:
+        """Pass over the next whole value: what it is, and as it stands there."""
+        self.peek()
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self.text, self.at)
+            except json.JSONDecodeError:
+                if not self.more():  # else it may not be all there yet
+                    raise
+                continue
+            except RecursionError as error:
+                raise ValueError("nested too deeply") from error
+            if end + _GOES_ON <= len(self.text) or self.ended:
+                text, self.at = self.text[self.at : end], end
+                return value, text
+            self.more()
 
 
 def elements(file: BinaryIO) -> Iterator[tuple[str, bytes, int]]:
@@ -51,111 +87,38 @@ def elements(file: BinaryIO) -> Iterator[tuple[str, bytes, int]]:
     keys, where a list as a value comes element by element. Each with its bytes and how many bytes of the file were
     read. Raises ``ValueError`` for what is no JSON of this form or ends too early."""
     stream = _Stream(file)
-    stream.more()
-    if stream.data.startswith(b"\xef\xbb\xbf"):
-        stream.drop(3)
-    opened = _next(stream)
-    if opened == b"[":
+    if stream.peek() == "[":
         yield from _list("", stream)
-    elif opened == b"{":
-        yield from _object(stream)
     else:
-        raise ValueError("neither a list nor an object")
-    if _next(stream):
+        yield from _object(stream)
+    if stream.peek():
         raise ValueError("something stands behind the end")
 
 
 def _object(stream: _Stream) -> Iterator[tuple[str, bytes, int]]:
-    token = _next(stream)
-    while token != b"}":
-        if not token.startswith(b'"'):
+    stream.take("{")
+    if stream.peek() == "}":
+        stream.take("}")
+        return
+    while True:
+        key, _ = stream.value()
+        if not isinstance(key, str):
             raise ValueError("a key is missing")
-        key = msgspec.json.decode(token, type=str)
-        if (colon := _next(stream)) != b":":
-            # a plain value may stand right behind its colon, as one token
-            if not colon.startswith(b":"):
-                raise ValueError("a colon is missing")
-            yield key, colon[1:], stream.read
-        elif _peek(stream) == b"[":
-            _next(stream)
+        stream.take(":")
+        if stream.peek() == "[":
             yield from _list(key, stream)
         else:
-            yield key, _value(stream), stream.read
-        token = _next(stream)
-        if token == b",":
-            token = _next(stream)
-            if token == b"}":
-                raise ValueError("nothing stands behind a comma")
-        elif token != b"}":
-            raise ValueError("a comma is missing")
+            yield key, stream.value()[1].encode("utf-8", "replace"), stream.read
+        if stream.take(",}") == "}":
+            return
 
 
 def _list(key: str, stream: _Stream) -> Iterator[tuple[str, bytes, int]]:
-    if _peek(stream) == b"]":
-        _next(stream)
+    stream.take("[")
+    if stream.peek() == "]":
+        stream.take("]")
         return
     while True:
-        yield key, _value(stream), stream.read
-        token = _next(stream)
-        if token == b"]":
+        yield key, stream.value()[1].encode("utf-8", "replace"), stream.read
+        if stream.take(",]") == "]":
             return
-        if token != b",":
-            raise ValueError("a comma is missing")
-
-
-def _find(stream: _Stream, start: int, tokens: re.Pattern[bytes] = _TOKEN) -> re.Match[bytes]:
-    """The first token from ``start`` on, whole. Raises ``ValueError`` at the end of the file."""
-    while True:
-        found = tokens.search(stream.data, start)
-        if found is None:
-            if not stream.more():
-                raise EOFError
-        elif found[0] == b'"' or (found.end() == len(stream.data) and found[0][:1] not in b'"[]{},'):
-            if not stream.more():
-                if found[0] == b'"':
-                    raise ValueError("a text does not end")
-                return found
-        else:
-            return found
-        found = None  # it keeps the buffer from growing
-
-
-def _peek(stream: _Stream) -> bytes:
-    try:
-        return bytes(_find(stream, 0)[0])
-    except EOFError:
-        raise ValueError("the file ends too early") from None
-
-
-def _next(stream: _Stream) -> bytes:
-    """The next token, b"" at the end of the file."""
-    try:
-        found = _find(stream, 0)
-    except EOFError:
-        return b""
-    token, end = bytes(found[0]), found.end()
-    del found
-    stream.drop(end)
-    return token
-
-
-def _value(stream: _Stream) -> bytes:
-    """The next whole value."""
-    depth = at = 0
-    while True:
-        try:
-            found = _find(stream, at, _INSIDE if depth else _TOKEN)
-        except EOFError:
-            raise ValueError("the file ends too early") from None
-        first, at = found[0][0], found.end()
-        del found
-        if first in b"[{":
-            depth += 1
-        elif first in b"]}":
-            depth -= 1
-        if depth < 0 or (depth == 0 and first == ord(",")):
-            raise ValueError("a value is missing")
-        if depth == 0:
-            value = bytes(stream.data[:at]).strip()
-            stream.drop(at)
-            return value

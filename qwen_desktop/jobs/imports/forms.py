@@ -47,7 +47,13 @@ class Form(Struct, frozen=True):
 
 
 #: In the order in which they are asked.
-FORMS: tuple[Form, ...] = (Form("Qwen Desktop", "own"),)
+FORMS: tuple[Form, ...] = (
+    Form("Qwen Desktop", "own"),
+    Form("ChatGPT", "openai"),
+    Form("Open WebUI", "open_webui"),
+    Form("Jan", "jan"),
+    Form("LM Studio", "lm_studio"),
+)
 
 # fmt: off
 unknown = Failure(
