@@ -17,6 +17,7 @@ BEFORE, NEAR = 40, 120
 _CUT = 20
 #: A text is looked through in pieces of so many characters, and so many places in one are compared.
 _PIECE, _OVERLAP, _PLACES = 8_000, 200, 60
+_LOOKED_AHEAD = 200_000
 
 
 class Snippet(Struct, frozen=True):
@@ -30,7 +31,7 @@ class Snippet(Struct, frozen=True):
 def snippet(query: Query, text: str) -> Snippet:
     """The best place of a text: where most of the words stand near each other, the first of those. Its beginning, and
     no marks, where none is found."""
-    for start in range(0, len(text) if query.wanted else 0, _PIECE):
+    for start in _pieces(query, text):
         folded = Folded(text[start : start + _PIECE + _OVERLAP])
         found = sorted(
             (begin, number)
@@ -42,6 +43,21 @@ def snippet(query: Query, text: str) -> Snippet:
             line = _line(text, max(0, place - BEFORE))
             return Snippet(line, query.ranges(line), place)
     return Snippet(_line(text, 0))
+
+
+def _pieces(query: Query, text: str) -> list[int]:
+    """Where the pieces of a text begin, in the order in which they are looked through: to fold letters that are not
+    ASCII takes time, so that one comes first in which a word stands as it was typed."""
+    if not query.wanted:
+        return []
+    starts = list(range(0, len(text), _PIECE))
+    if len(starts) > 1:
+        lower = text[:_LOOKED_AHEAD].lower()
+        places = [place for term in query.wanted if (place := lower.find(term.words[0])) >= 0]
+        if places:
+            first = min(places) // _PIECE * _PIECE
+            starts.sort(key=lambda start: start != first)
+    return starts
 
 
 def _best(found: list[tuple[int, int]]) -> int:
