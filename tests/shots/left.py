@@ -58,7 +58,7 @@ def written(english: str) -> list[str]:
 
 def _literals() -> list[str]:
     found = []
-    for name in ("words", "seeds", "assistants_states"):
+    for name in ("words", "seeds", "assistants_states", "list_states"):
         tree = ast.parse((_HERE / f"{name}.py").read_text(encoding="utf-8"))
         found += [
             node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)

@@ -71,35 +71,35 @@ def _pick(view: Any, *ids: str) -> None:
         QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, held, view.visualRect(index).center())
 
 
-@state("list-folders")
+@state("chat-list-folders")
 async def nested(stage: Stage) -> None:
     await arranged(stage, "work", "reports", "2026")
 
 
-@state("list-folders-closed")
+@state("chat-list-folders-closed")
 async def closed(stage: Stage) -> None:
     await arranged(stage)
 
 
-@state("list-folder-empty")
+@state("chat-list-folder-empty")
 async def empty(stage: Stage) -> None:
     await arranged(stage, "empty", "work")
 
 
-@state("list-folder-menu")
+@state("chat-list-folder-menu")
 async def folder_menu(stage: Stage) -> None:
     view = await arranged(stage, "work")
     right_click(view.viewport(), view.visualRect(view.tree.folder_index("work")).center())
 
 
-@state("list-folder-rename")
+@state("chat-list-folder-rename")
 async def folder_rename(stage: Stage) -> None:
     view = await arranged(stage, "work")
     view.setFocus()
     stage.window.chat.sidelist.rename_folder("reports")
 
 
-@state("list-folder-delete")
+@state("chat-list-folder-delete")
 async def folder_delete(stage: Stage) -> None:
     view = await arranged(stage, "work")
     view.setFocus()
@@ -107,13 +107,13 @@ async def folder_delete(stage: Stage) -> None:
     stage.key(view, Qt.Key.Key_Delete)
 
 
-@state("list-many")
+@state("chat-list-many")
 async def many(stage: Stage) -> None:
     view = await arranged(stage, "work")
     _pick(view, *view.tree.ids()[1:4])
 
 
-@state("list-many-menu")
+@state("chat-list-many-menu")
 async def many_menu(stage: Stage) -> None:
     view = await arranged(stage, "work")
     ids = view.tree.ids()
@@ -121,19 +121,19 @@ async def many_menu(stage: Stage) -> None:
     right_click(view.viewport(), view.visualRect(view.tree.index_of(ids[2])).center())
 
 
-@state("list-drag-folder")
+@state("chat-list-drag-folder")
 async def drag_folder(stage: Stage) -> None:
     view = await arranged(stage)
     await _drag(view, view.tree.ids()[1:3], view.visualRect(view.tree.folder_index("home")).center())
 
 
-@state("list-drag-pinned")
+@state("chat-list-drag-pinned")
 async def drag_pinned(stage: Stage) -> None:
     view = await arranged(stage)
     await _drag(view, view.tree.ids()[1:2], QPoint(60, 12))
 
 
-@state("list-drag-out")
+@state("chat-list-drag-out")
 async def drag_out(stage: Stage) -> None:
     view = await arranged(stage, "work")
     inner = [each for each in view.tree.ids() if view.tree.home(each) == "work"]
@@ -150,12 +150,12 @@ async def _drag(view: Any, ids: list[str], place: QPoint) -> None:
     QTest.mouseMove(port, place)
 
 
-@state("list-archive")
+@state("chat-list-archive")
 async def archive(stage: Stage) -> None:
     await arranged(stage, "*archive")
 
 
-@state("list-tags")
+@state("chat-list-tags")
 async def tags(stage: Stage) -> None:
     view = await arranged(stage, "work")
     _pick(view, *[each for each in view.tree.ids() if view.tree.home(each) in ("work", "")][:4])
@@ -163,13 +163,13 @@ async def tags(stage: Stage) -> None:
     await stage.rest()
 
 
-@state("list-move")
+@state("chat-list-move")
 async def move(stage: Stage) -> None:
     await arranged(stage)
     stage.command("chat.move")
 
 
-@state("list-move-new")
+@state("chat-list-move-new")
 async def move_new(stage: Stage) -> None:
     await arranged(stage)
     stage.command("chat.move")
@@ -177,7 +177,7 @@ async def move_new(stage: Stage) -> None:
     QTest.keyClicks(dialog.field, "Rep")
 
 
-@state("list-large-text")
+@state("chat-list-large-text")
 async def large(stage: Stage) -> None:
     await arranged(stage, "work", "reports")
     await stage.services.preferences.set("appearance.text_size", 200)

@@ -20,7 +20,6 @@ from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.list_commands import ListCommands
-from qwen_desktop.ui.chat.list_nodes import Kind
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
@@ -169,8 +168,7 @@ class ChatPage(ListPage):
 
     def delete(self) -> None:
         """Delete the chosen chats, with undo; folders after a question."""
-        if self.sidelist.at.kind is not Kind.CHAT or self.sidelist.picked.folders or self.sidelist.picked.chats:
-            self.lists.delete()
+        self.lists.delete()
 
     def copy_chat(self, *, thoughts: bool = False) -> None:
         """Copy the whole chat as text, perhaps with what the models thought."""

@@ -9,7 +9,7 @@ from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import COMMANDS, command
 from qwen_desktop.ui.actions import Actions, native_keys
 from qwen_desktop.ui.chat.conversations import ConversationTree
-from qwen_desktop.ui.chat.list_nodes import ARCHIVE, Kind, Row
+from qwen_desktop.ui.chat.list_nodes import ARCHIVE
 from qwen_desktop.ui.chat.list_view import ChatsView, Picked
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
@@ -239,8 +239,3 @@ class SideList(QWidget):
         }
         for name, text in (words if count > 1 else single).items():
             self._actions[name].setText(text)
-
-    @property
-    def at(self) -> Row:
-        """The row that has the keyboard."""
-        return self.model.row(self.view.currentIndex()) if self.view.hasFocus() else Row(Kind.HEADING)
