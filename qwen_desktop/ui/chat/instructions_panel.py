@@ -10,15 +10,16 @@ from typing import Any
 
 import msgspec
 from msgspec import structs
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from qwen_desktop.core import settings
 from qwen_desktop.core.chat import Setup
+from qwen_desktop.core.drafts import fits_box
 from qwen_desktop.core.engine import ModelInfo, Sampling, ThinkingMode
 from qwen_desktop.core.setting import Setting
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 from qwen_desktop.store.settings_text import complaint
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import claims_escape, is_escape
@@ -33,8 +34,8 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 _WIDTH = 288
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
-#: Longest instructions, in characters: longer ones leave no room for a conversation.
-LONGEST = 100_000
+#: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
+LONGEST = 20_000
 #: Of the text box, in px.
 _LOWEST, _HIGHEST = 132, 320
 
@@ -79,6 +80,7 @@ class InstructionsPanel(QWidget):
         self.text.textChanged.connect(self._timer.start)
         self.text.left.connect(self.flush)
         self.problem = ProblemText(theme, body)
+        self.text.too_long.connect(lambda: self.problem.setText(self._too_long()))
         self.note = Paragraph(theme, "", body, role="small", color="text_muted")
         sampling = Label(theme, self.tr("How words are chosen"), body, weight=600)
         for name in Sampling.__struct_fields__:
@@ -148,10 +150,13 @@ class InstructionsPanel(QWidget):
         self._timer.stop()
         text = self.text.toPlainText()
         too_long = len(text) > LONGEST
-        sentence = self.tr("The instructions are longer than {most} characters. Shorten them to have them used.")
-        self.problem.setText(texts.fill(sentence, most=LONGEST) if too_long else "")
+        self.problem.setText(self._too_long() if too_long else "")
         if not too_long and text != self._setup.system_prompt:
             self._change(system_prompt=text)
+
+    def _too_long(self) -> str:
+        sentence = self.tr("The instructions are longer than {most} characters. Shorten them to have them used.")
+        return texts.fill(sentence, most=LONGEST)
 
     def _show(self) -> None:
         if not self.rows:
@@ -259,6 +264,8 @@ class _Lines(QPlainTextEdit):
     """Grows with its text, up to a height; ``left`` comes when the keyboard goes elsewhere."""
 
     left = Signal()
+    #: What was to be pasted is not: laying it out would hold everything up.
+    too_long = Signal()
 
     def __init__(self, name: str, parent: QWidget) -> None:
         super().__init__(parent, tabChangesFocus=True)
@@ -272,6 +279,14 @@ class _Lines(QPlainTextEdit):
         lines = int(self.document().documentLayout().documentSize().height())  # in lines
         height = lines * self.fontMetrics().lineSpacing() + 22
         self.setFixedHeight(max(_LOWEST, min(_HIGHEST, height)))
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        text = clean(source.text()).replace("\r\n", "\n").replace("\r", "\n")
+        if fits_box(text):
+            self.textCursor().insertText(text)
+            self.ensureCursorVisible()
+        else:
+            self.too_long.emit()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from msgspec import structs
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtTest import QTest
 
 from qwen_desktop.core.chat import Conversation
@@ -109,9 +109,15 @@ async def test_what_cannot_be_is_said_and_not_stored(make: Make) -> None:
     assert "2" in row.problem.text()
     assert row.problem.isVisible()
     assert (await stored(ui)).sampling is None
-    panel(ui).text.setPlainText("x" * (instructions_panel.LONGEST + 1))
+    panel(ui).text.setPlainText("Be kind.\n" * (instructions_panel.LONGEST // 9 + 1))
     panel(ui).flush()
-    assert "100,000" in panel(ui).problem.text()
+    assert "20,000" in panel(ui).problem.text()
+    panel(ui).text.clear()
+    pasted = QMimeData()
+    pasted.setText("x" * 2_000_000)
+    panel(ui).text.insertFromMimeData(pasted)
+    assert panel(ui).text.toPlainText() == ""
+    assert "20,000" in panel(ui).problem.text()
     assert (await stored(ui)).system_prompt == ""
 
 
