@@ -127,6 +127,14 @@ def application(build: Build) -> typer.Typer:
                 "Its model and thinking are used; implies --save.",
             ),
         ] = None,
+        file: Annotated[
+            list[str] | None,
+            typer.Option(metavar="PATH", help="Attach a file, whose text the model reads; may be given repeatedly."),
+        ] = None,
+        parts: Annotated[
+            bool,
+            typer.Option("--parts", help="Of files that are too long, attach the parts that the message is about."),
+        ] = False,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
@@ -153,6 +161,8 @@ def application(build: Build) -> typer.Typer:
             schema=schema,
             grammar=grammar,
             go_on=go_on,
+            files=tuple(file or ()),
+            parts=parts,
             save=save,
             json=as_json,
         )

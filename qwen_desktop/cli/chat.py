@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from qwen_desktop.cli import continued
 from qwen_desktop.cli.answer_form import read_form
+from qwen_desktop.cli.chat_files import Files
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
@@ -17,6 +18,7 @@ from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, FinishReason, PromptProgress, Stats, ThinkingMode
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.parts import (
+    Part,
     PartBegun,
     PartDelta,
     PartEvent,
@@ -53,7 +55,8 @@ FIGURES = (
 class Question(Struct, frozen=True):
     """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
     model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like. ``go_on`` names
-    the stored conversation that it is asked in; its own model and mode hold where nothing else is said."""
+    the stored conversation that it is asked in; its own model and mode hold where nothing else is said. ``files`` are
+    attached; with ``parts`` those that are too long are cut down to what the question is about."""
 
     prompt: str
     model: str | None = None
@@ -67,6 +70,8 @@ class Question(Struct, frozen=True):
     schema: str | None = None
     grammar: str | None = None
     go_on: str | None = None
+    files: tuple[str, ...] = ()
+    parts: bool = False
     save: bool = False
     json: bool = False
 
@@ -104,6 +109,7 @@ class _Telling:
         self.message: Message | None = None  # as it ended
         self.state: ModelState | None = None
         self.conversation_id = ""  # of a chat that is in the history
+        self.files: Files | None = None
         self._question = question
         self._console = console
         self._parts = PartsBuilder()
@@ -141,6 +147,7 @@ class _Telling:
             "model": self.state.name if self.state is not None else "",
             "budget_spent": self.budget_spent,
             "stopped_loop": self.stopped_loop,
+            **({"files": self.files.as_json()} if self.files is not None else {}),
             **({"conversation": self.conversation_id} if self.conversation_id else {}),
             "stats": {name: figures[name] for name in FIGURES},
         }
@@ -270,9 +277,15 @@ async def _work(  # noqa: PLR0917 - what one run needs
         if question.model is not None and "engine.model" not in wanted:
             await services.library.scan()
             await services.models.open_file(services.library.named(question.model).path, remember=False)
+        files: tuple[Part, ...] = ()
+        if question.files:
+            telling.files = Files(services, console)
+            await telling.files.read(question.files)
+            await telling.files.fit(own or services.models.ref, before, question.prompt, pick=question.parts)
+            files = telling.files.parts
         mode = before.thinking if before is not None else services.preferences.settings.chat.thinking
         await services.chat.send(
-            (TextPart(question.prompt),),
+            (*files, TextPart(question.prompt)),
             conversation_id=conversation_id,
             new=before is None,
             thinking=question.thinking or ThinkingMode(mode),

@@ -18,6 +18,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.attachments import Attachments
 from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
@@ -34,6 +35,7 @@ from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.slowness import Slowness
+from qwen_desktop.services.token_counts import TokenCounts
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
@@ -116,6 +118,8 @@ class Services:
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.attachments = Attachments(self.jobs, self.blobs, self.drafts, self.bus)
+        self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
     async def open(self) -> None:
         """Open the history, repair what a killed run left, and tell what is wrong with it."""
@@ -134,6 +138,7 @@ class Services:
         for name, step, share in (
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
+            ("attachments", self.attachments.aclose, 0.01),
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),
