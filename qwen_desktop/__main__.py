@@ -50,6 +50,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.worker import main as jobs  # noqa: PLC0415
 
         return jobs()
+    if kind == "documents":
+        from qwen_desktop.jobs.documents.worker import main as documents  # noqa: PLC0415
+
+        return documents()
     if kind in ("devices", "bandwidth", "cpuinfo"):
         from qwen_desktop.jobs.finders import main as once  # noqa: PLC0415
 
