@@ -14,7 +14,10 @@ from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
+from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services import events
+from qwen_desktop.services.attachments import Attachments
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
@@ -23,6 +26,8 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.token_counts import TokenCounts
+from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -55,6 +60,11 @@ class App:
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.blobs = Blobs(db, paths.blobs)
+        #: reads files in a process of its own, as in the app; started with the first one
+        self.reader = JobWorker(worker_command("jobs"))
+        self.attachments = Attachments(self.reader, self.blobs, self.drafts, self.bus)
+        self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
     def events(self, kind: type[E]) -> list[E]:
         """The published events of one type."""
@@ -147,6 +157,8 @@ async def running_app(
     try:
         yield app
     finally:
+        await app.attachments.aclose()
+        await app.reader.aclose()
         await app.queue.aclose()
         await app.chat.aclose()
         await app.drafts.aclose()

@@ -12,6 +12,37 @@
         </message>
     </context>
     <context>
+        <name>Attaching</name>
+        <message numerus="yes">
+            <source>%n file(s) (is|are) attached.</source>
+            <translation>
+                <numerusform>%n file is attached.</numerusform>
+                <numerusform>%n files are attached.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Attach the %n file(s) in {name}?</source>
+            <translation>
+                <numerusform>Attach the %n file in {name}?</numerusform>
+                <numerusform>Attach the %n files in {name}?</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The message has %n token(s); there is room for {room}.</source>
+            <translation>
+                <numerusform>The message has %n token; there is room for {room}.</numerusform>
+                <numerusform>The message has %n tokens; there is room for {room}.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name} has more than %n file(s). Choose the ones that you need.</source>
+            <translation>
+                <numerusform>{name} has more than %n file. Choose the ones that you need.</numerusform>
+                <numerusform>{name} has more than %n files. Choose the ones that you need.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>
@@ -178,6 +209,16 @@
             <translation>
                 <numerusform>%n model is in the list.</numerusform>
                 <numerusform>%n models are in the list.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>PartsDialog</name>
+        <message numerus="yes">
+            <source>{chosen} of %n part(s) chosen</source>
+            <translation>
+                <numerusform>{chosen} of %n part chosen</numerusform>
+                <numerusform>{chosen} of %n parts chosen</numerusform>
             </translation>
         </message>
     </context>
@@ -390,6 +431,13 @@
             <translation>
                 <numerusform>%n character</numerusform>
                 <numerusform>%n characters</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n page(s)</source>
+            <translation>
+                <numerusform>%n page</numerusform>
+                <numerusform>%n pages</numerusform>
             </translation>
         </message>
     </context>

@@ -90,6 +90,7 @@ class AttachmentChip(ChipFrame):
         self.insert = small_button(theme, "text-cursor-input", self.tr("Put into the text"), self)
         self.insert.setVisible(isinstance(part, FilePart) and self._paste and fits_box(part.text))
         self.choose = TextButton(theme, self.tr("Choose parts"), self, kind="link")
+        self.choose.setProperty("small", True)
         remove = self.tr("Remove the pasted text") if self._paste else texts.fill(self.tr("Remove {name}"), name=name)
         self.remove = small_button(theme, "x", remove, self)
         row(body, self.choose, self.insert, self.remove, on=self, gap=0, margins=(0, 0, 3, 0))
@@ -124,6 +125,7 @@ class AttachmentChip(ChipFrame):
         bad = bool(sentence)
         body.widest = _SENTENCE if bad else 180
         body.ink = "bad" if bad else "text_faint" if state.unusable else "text"
+        body.facts_first = bool(state.over)
         body.facts_ink = "warn" if state.over else "text_muted"
         self.edge = "bad" if bad else "warn" if state.over else "border"
         self.fraction = (state.fraction or 0.0) if unread and not bad else -1.0

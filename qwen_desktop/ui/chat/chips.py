@@ -38,6 +38,8 @@ class ChipBody(QAbstractButton):
         self._before = self._facts = ""
         #: Colour roles of the name and of the facts, and the widest name in px at normal text size.
         self.ink, self.facts_ink, self.widest = "text", "text_muted", _NAME
+        #: Where there is no room for both, the name is cut short and not the facts.
+        self.facts_first = False
         #: What stands before others' names: all begin at one place.
         self.before_like = ""
         self.setProperty("ownFocus", True)
@@ -104,7 +106,9 @@ class ChipBody(QAbstractButton):
                 left += width + GAP
             else:
                 name_width = min(name.horizontalAdvance(self.text()) + 1, self._theme.grown(self.widest)) + GAP
-                width = min(width, max((right - left) // 2, right - left - name_width))
+                least = self._theme.grown(60) if self.facts_first else (right - left) // 2
+                room = right - left - (min(name_width, least) if self.facts_first else name_width)
+                width = min(width, max(0 if self.facts_first else least, room))
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))

@@ -315,6 +315,7 @@ class WaitingRow(QWidget):
         )
         self.said.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.stop = TextButton(theme, self.tr("Do not send yet"), self, kind="link")
+        self.stop.setProperty("small", True)
         self.stop.clicked.connect(self.stopped)
         row(IconLabel(theme, "pause", self), (self.said, 1), self.stop, on=self, margins=(2, 0, 0, 0))
 
