@@ -81,9 +81,13 @@ def chosen_text(text: str, parts: Sequence[Choice], chosen: Sequence[int]) -> st
 def found_again(text: str, parts: Sequence[Choice], chosen: str) -> frozenset[int]:
     """The numbers of the parts of which ``chosen`` was put together, as far as they can be found."""
     found: set[int] = set()
+    begins = {part.start + _head(text, part) for part in parts}
     place = 0
     for piece in filter(None, (piece.strip("\n") for piece in _GAPS.split(chosen))):
-        start = text.find(piece, place)
+        first = start = text.find(piece, place)
+        while start >= 0 and start not in begins:  # the same words may stand elsewhere
+            start = text.find(piece, start + 1)
+        start = first if start < 0 else start
         if start < 0:
             continue
         place = start + len(piece)

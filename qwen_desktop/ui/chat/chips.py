@@ -106,9 +106,10 @@ class ChipBody(QAbstractButton):
                 left += width + GAP
             else:
                 name_width = min(name.horizontalAdvance(self.text()) + 1, self._theme.grown(self.widest)) + GAP
-                least = self._theme.grown(60) if self.facts_first else (right - left) // 2
-                room = right - left - (min(name_width, least) if self.facts_first else name_width)
-                width = min(width, max(0 if self.facts_first else least, room))
+                if self.facts_first:
+                    width = min(width, right - left - min(name_width, self._theme.grown(60)))
+                else:
+                    width = min(width, max((right - left) // 2, right - left - name_width))
                 draw_line(painter, QRectF(place(right - width, width)), words)
                 right -= width + GAP
         painter.setFont(self._theme.font("small", weight=400 if self._wide else 500))
