@@ -76,9 +76,8 @@ class Composer(FloatingFrame):
         self.edit.focus_changed.connect(lambda on: self.set_border("focus" if on else "border_strong"))
         self.switches = SwitchHint(theme, self.edit, self)
         self.attach_button = IconButton(theme, "plus", self.tr("Attach files"), self)
-        self.attach_button.setToolTip(
-            texts.tip(self._with_key(self.tr("Attach files"), command("chat.attach").keys_on()[0]))
-        )
+        named = self._with_key(self.tr("Attach files"), command("chat.attach").keys_on()[0])
+        self.attach_button.setToolTip(texts.tip(named))
         self.attach_button.clicked.connect(self.attach_wanted)
         self.thinking = ThinkingControl(theme, self)
         self.thinking.chosen.connect(self.switches.set_mode)
