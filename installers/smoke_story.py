@@ -127,7 +127,7 @@ class Story:
         self._documents()
         self._desk.expect_no_processes("the commands")
 
-    def _job(self, name: str, **params: Any) -> Any:
+    def _job(self, name: str, /, **params: Any) -> Any:
         return smoke_worker.job(
             self._program.console,
             name,

@@ -160,7 +160,7 @@ class _Page(HTMLParser):
         elif not self._skipped:
             self._line.append(data if self._pre else _SPACE.sub(" ", data))
 
-    def parse_marked_section(self, i: int, report: int = 1) -> int:
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
         """``<![`` and what nobody knows: Python's reader gives up there, a browser takes it for a comment."""
         try:
             return super().parse_marked_section(i, report)
