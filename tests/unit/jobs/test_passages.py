@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import unicodedata
 
@@ -109,7 +110,7 @@ def test_neighbours_are_joined() -> None:
 @settings(max_examples=200, deadline=None)
 def test_whatever_is_asked_of_whatever(text: str, query: str, characters: int, cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    sections = [("a b", start, end) for start, end in zip(places, places[1:], strict=False)]
+    sections = [("a b", start, end) for start, end in itertools.pairwise(places)]
     picked(text, sections, query, characters)
     picked(text, (), query, characters)
 
