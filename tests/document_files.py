@@ -85,7 +85,8 @@ def epub(
     )
     spine = "".join(f'<itemref idref="c{n}"/>' for n in range(len(chapters)))
     points = "".join(
-        f'<navPoint><navLabel><text>Title of {escape(href)}</text></navLabel><content src="{escape(href)}#top"/></navPoint>'
+        f"<navPoint><navLabel><text>Title of {escape(href)}</text></navLabel>"
+        f'<content src="{escape(href)}#top"/></navPoint>'
         for href, _ in chapters
     )
     members: dict[str, str | bytes] = {
@@ -109,10 +110,10 @@ def epub(
     return packed({**members, **(more or {})}, stored=("mimetype",))
 
 
-def pdf(pages: Sequence[str], *, password: str = "") -> bytes:
+def pdf(pages: Sequence[str], *, lock: str = "") -> bytes:
     """A PDF with a page for each text, whose lines stand below one another; "" is a page without text.
 
-    With a ``password`` it is encrypted as PDF 1.3 does (RC4 with 40 bits).
+    With a ``lock`` (a password) it is encrypted as PDF 1.3 does (RC4 with 40 bits).
     """
     objects: list[bytes] = []
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
@@ -121,8 +122,8 @@ def pdf(pages: Sequence[str], *, password: str = "") -> bytes:
     objects.append(b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
     padding = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
     owner, key = b"", b""
-    if password:
-        padded = (password.encode("latin-1") + padding)[:32]
+    if lock:
+        padded = (lock.encode("latin-1") + padding)[:32]
         owner = _rc4(hashlib.md5(padded, usedforsecurity=False).digest()[:5], padded)
         key = hashlib.md5(padded + owner + (0xFFFFFFFC).to_bytes(4, "little") + b"ID", usedforsecurity=False).digest()[
             :5
@@ -132,7 +133,7 @@ def pdf(pages: Sequence[str], *, password: str = "") -> bytes:
         shown = "".join(f"({_literal(line)}) Tj 0 -14 Td\n" for line in lines)
         content = f"BT /F1 12 Tf 72 720 Td\n{shown}ET".encode("cp1252", "replace") if lines else b"72 72 m 90 90 l S"
         content = zlib.compress(content)
-        if password:
+        if lock:
             at = (5 + 2 * number).to_bytes(3, "little") + b"\0\0"
             content = _rc4(hashlib.md5(key + at, usedforsecurity=False).digest()[:10], content)
         objects.append(
@@ -141,7 +142,7 @@ def pdf(pages: Sequence[str], *, password: str = "") -> bytes:
         )
         objects.append(b"<< /Length %d /Filter /FlateDecode >>\nstream\n%s\nendstream" % (len(content), content))
     more = b""
-    if password:
+    if lock:
         user = _rc4(key, padding)
         objects.append(
             b"<< /Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P -4 >>" % (owner.hex().encode(), user.hex().encode())
@@ -177,3 +178,59 @@ def _rc4(key: bytes, data: bytes) -> bytes:
         state[i], state[j] = state[j], state[i]
         made.append(byte ^ state[(state[i] + state[j]) & 255])
     return bytes(made)
+
+
+def xlsx(sheets: Mapping[str, Sequence[Sequence[object]]], *, hidden: Iterable[str] = ()) -> bytes:
+    """A workbook with these sheets."""
+    import openpyxl  # noqa: PLC0415 - some tests do without
+
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(list(row))
+        if title in hidden:
+            sheet.sheet_state = "hidden"
+    made = io.BytesIO()
+    book.save(made)
+    return made.getvalue()
+
+
+def pptx(slides: Sequence[tuple[str, str]]) -> bytes:
+    """A presentation of slides (title, text), in the order given; the files are named in the other order."""
+    spaces = (
+        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" '
+        f'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" xmlns:r="{_REL}"'
+    )
+    order = "".join(f'<p:sldId id="{256 + n}" r:id="rId{n}"/>' for n in range(len(slides)))
+    relations = "".join(
+        f'<Relationship Id="rId{n}" Type="{_REL}/slide" Target="slides/slide{len(slides) - n}.xml"/>'
+        for n in range(len(slides))
+    )
+    members: dict[str, str | bytes] = {
+        "ppt/presentation.xml": f"<p:presentation {spaces}><p:sldIdLst>{order}</p:sldIdLst></p:presentation>",
+        "ppt/_rels/presentation.xml.rels": f"<Relationships>{relations}</Relationships>",
+    }
+    for number, (title, text) in enumerate(slides):
+        shapes = "".join(
+            f'<p:sp><p:nvSpPr><p:nvPr><p:ph type="{place}"/></p:nvPr></p:nvSpPr><p:txBody>'
+            f"<a:p><a:r><a:t>{escape(words)}</a:t></a:r></a:p></p:txBody></p:sp>"
+            for place, words in (("title", title), ("body", text), ("sldNum", "77"))
+        )
+        members[f"ppt/slides/slide{len(slides) - number}.xml"] = (
+            f"<p:sld {spaces}><p:spTree>{shapes}</p:spTree></p:sld>"
+        )
+    return packed(members)
+
+
+def odt(body: str) -> bytes:
+    """An OpenDocument text."""
+    names = ("office", "text", "table")
+    spaces = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in names)
+    content = f"<office:document-content {spaces}><office:body><office:text>{body}</office:text></office:body>"
+    members = {
+        "mimetype": "application/vnd.oasis.opendocument.text",
+        "content.xml": f"{content}</office:document-content>",
+    }
+    return packed(members, stored=("mimetype",))

@@ -29,6 +29,8 @@ _OLDER: Final = {
     "euc-jp": "EUC-JP (Japanese)",
     "cp949": "EUC-KR (Korean)",
 }
+#: Never taken from what a document says of itself: tried anyway, or not meant for documents.
+_NEVER: Final = ("", "utf-8", "utf-7", "idna", "punycode", "unicode_escape", "raw_unicode_escape")
 #: Bytes of text to judge by.
 _SAMPLE = 16_384
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -95,7 +97,7 @@ def _known(said: str, data: bytes) -> str:
         if found is None or not getattr(found, "_is_text_encoding", True):
             return ""
         name = {"iso8859-1": "cp1252", "ascii": ""}.get(found.name, found.name)  # what browsers take them for
-        if name in ("", "utf-8", "idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7"):
+        if name in _NEVER or name.startswith(("utf-16", "utf-32")):  # who can read that it says so sees that it is not
             return ""
         data[:_SAMPLE].decode(name, "replace")
         return name

@@ -160,6 +160,13 @@ class _Page(HTMLParser):
         elif not self._skipped:
             self._line.append(data if self._pre else _SPACE.sub(" ", data))
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        """``<![`` and what nobody knows: Python's reader gives up there, a browser takes it for a comment."""
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:
+            return self.parse_bogus_comment(i)
+
     def finish(self) -> None:
         """The end of the page, whatever is still open."""
         self._flush()

@@ -135,7 +135,7 @@ def _as_text(file: BinaryIO, head: bytes, size: int, name: str) -> Told:
     for place in (size // 2, size - HEAD):
         if place > HEAD:
             file.seek(place & ~3)
-            samples.append(file.read(HEAD // 4))
+            samples.append(file.read(HEAD // 4).replace(b"\0", b""))  # a crash leaves holes of zeros in logs
     wide = encodings.marked(head) or encodings.unmarked_utf16(head)
     kind, media_type = guess(name)
     if not wide and any(map(encodings.is_binary, samples)):

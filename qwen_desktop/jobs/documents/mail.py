@@ -93,6 +93,9 @@ def _walk(message: email.message.Message) -> Iterator[email.message.Message]:
     waiting = [message]
     while waiting:
         part = waiting.pop()
+        for name in ("Content-Type", "Content-Disposition"):  # their parameters are sorted out in steps without end
+            if len(value := str(part.get(name, ""))) > _LONGEST_HEADER:
+                part.replace_header(name, value[:_LONGEST_HEADER])
         inside = part.get_payload()
         if part.get_content_maintype() == "multipart" and isinstance(inside, list):
             waiting += reversed([one for one in inside if isinstance(one, email.message.Message)])

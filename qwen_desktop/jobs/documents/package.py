@@ -7,6 +7,7 @@ same bytes, ends at the same limit.
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import struct
 import zipfile
@@ -50,19 +51,23 @@ class Package:
         try:
             self._zip = zipfile.ZipFile(file)
             self.names = frozenset(self._zip.namelist())
-        except OSError:
-            raise
-        except BROKEN as error:
-            raise failures.damaged(name, details=type(error).__name__) from error
+        except (OSError, *BROKEN) as error:
+            raise self.broken(error) from error
         if len(self.names) > most:
             raise failures.members(name)
+
+    def broken(self, error: Exception) -> Exception:
+        """What is to be raised for ``error``: a disk that fails is no archive that leads nowhere."""
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            return error
+        return failures.damaged(self._name, details=type(error).__name__)
 
     def start(self, member: str, count: int) -> bytes:
         """The first bytes of a member, b"" when there is none or it cannot be read."""
         try:
             with self._zip.open(member) as stream:
                 return stream.read(count)
-        except BROKEN:
+        except (OSError, *BROKEN):
             return b""
 
     def chunks(self, member: str, draft: Draft) -> Iterator[bytes]:
@@ -77,10 +82,10 @@ class Package:
                 while chunk := stream.read(_CHUNK):
                     draft.unpacked(len(chunk))
                     yield chunk
-        except (OSError, Full):
+        except Full:
             raise
-        except BROKEN as error:
-            raise failures.damaged(self._name, details=type(error).__name__) from error
+        except (OSError, *BROKEN) as error:
+            raise self.broken(error) from error
 
     def whole(self, member: str, draft: Draft) -> bytes:
         """A member as a whole, b"" when there is none; a part of a document, none that is most of it."""

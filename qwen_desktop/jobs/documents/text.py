@@ -42,12 +42,11 @@ def read_table(file: BinaryIO, size: int, draft: Draft) -> None:
         held: list[str] = []
         first, count, columns, quoted = 1, 0, 0, False
         for line in lines:
-            if not quoted and not columns:
-                columns = len(next(csv.reader([line[:100_000]], delimiter=delimiter), ()))
             held.append(line)
             quoted ^= line.count('"') % 2 == 1
             if not quoted or len(held) > 50 * _ROWS:  # a quote that is never closed
                 quoted = False
+                columns = columns or _columns(held, delimiter)
                 count += 1
                 if count % _ROWS == 0:
                     yield f"Rows {first}–{count}", "".join(held)
@@ -63,6 +62,13 @@ def read_table(file: BinaryIO, size: int, draft: Draft) -> None:
         )
 
     _add(draft, text, note, blocks)
+
+
+def _columns(lines: list[str], delimiter: str) -> int:
+    try:
+        return len(next(csv.reader(lines, delimiter=delimiter), ()))
+    except csv.Error:  # a field that is longer than any
+        return 1
 
 
 def sniffed(sample: str) -> str:

@@ -34,28 +34,44 @@ def read_xlsx(file: BinaryIO, size: int, draft: Draft) -> None:
     if package.encrypted():
         raise failures.password(draft.name)
     sheets = package.sizes("xl/worksheets/")
-    if package.sizes("xl/") - sheets - package.sizes("xl/media/") - package.sizes("xl/embeddings/") > _HELD:
-        raise failures.bomb(draft.name, amounts.size(_HELD))
+    held = min(_HELD, draft.limits.unpacked)
+    if package.sizes("xl/") - sheets - package.sizes("xl/media/") - package.sizes("xl/embeddings/") > held:
+        raise failures.bomb(draft.name, amounts.size(held))
     if sheets > 4 * draft.limits.unpacked:
         raise failures.bomb(draft.name, amounts.size(4 * draft.limits.unpacked))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _read(file, draft)
-    except (AppError, Full, MemoryError):
+    except AppError:
         raise
-    except defusedxml.DefusedXmlException as error:
-        raise failures.entities(draft.name) from error
     except Exception as error:  # openpyxl has no errors of its own for what is broken: it stumbles
-        if draft.length:
-            draft.stop(_broken)
-        raise failures.damaged(draft.name, details=type(error).__name__) from error
+        _say(error, package, draft)
     _unsaved(package, draft)
 
 
 _broken = Text(
     "document.sheet_broken", QT_TRANSLATE_NOOP("documents", "It is damaged: what follows could not be read.")
 )
+
+
+def _say(error: Exception, package: Package, draft: Draft) -> None:
+    """Raise what is behind an error of openpyxl, which wraps whatever ends its reading."""
+    behind: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in behind:
+        behind.append(found)
+        found = found.__cause__
+    for cause in behind:
+        if isinstance(cause, Full | MemoryError):
+            raise cause
+        if isinstance(cause, OSError):
+            raise package.broken(cause) from error
+        if isinstance(cause, defusedxml.DefusedXmlException):
+            raise failures.entities(draft.name) from error
+    if draft.length:
+        draft.stop(_broken)
+    raise failures.damaged(draft.name, details=type(error).__name__) from error
 
 
 class _Checked(io.RawIOBase):
