@@ -90,7 +90,7 @@ class TokenCounts:
 
     def known(self, ref: ModelRef, part: Part) -> Count:
         """What is known of a part without asking: what was counted, else an estimate."""
-        return self._known.get((self._model(ref), *_key(part))) or estimate(part)
+        return self._known.get((self._model(ref), *_key(part))) or self._guess(part)
 
     async def parts(self, ref: ModelRef, parts: Sequence[Part]) -> tuple[Count, ...]:
         """What each part takes in a message. Exact where the model is in memory; also while it answers."""
@@ -156,7 +156,7 @@ class TokenCounts:
         key = (self._model(ref), *_key(part))
         engine = self._engines.loaded(ref)
         if key in self._known or engine is None:
-            return self._known.get(key) or estimate(part)
+            return self._known.get(key) or self._guess(part)
         try:
             base = await self._asked(engine, (key[0], "base"), "", ())
             # Rendered with a question behind it, as it is sent: what stands between both belongs to the part.
@@ -169,6 +169,13 @@ class TokenCounts:
         count = Count(max(0, number - base - len(after)), exact)
         self._keep(key, count)
         return count
+
+    def _guess(self, part: Part) -> Count:
+        """The estimate of a part, made once: it reads all of the text."""
+        key = ("estimate", *_key(part))
+        if key not in self._known:
+            self._keep(key, estimate(part))
+        return self._known[key]
 
     def _model(self, ref: ModelRef) -> str:
         info = self._engines.state(ref).info
