@@ -247,7 +247,6 @@ class PartsDialog(Dialog):
         self._ref = ref
         self._left = left
         self._document = Document(part.media_type, Kind.TEXT)
-        self._made = part
         self.search = SearchField(theme, self.tr("What is it about?"), self)
         self.search.setText(" ".join(question.split())[:_QUESTION])
         self.search.left.connect(self.look)
@@ -273,13 +272,13 @@ class PartsDialog(Dialog):
         self.body.addLayout(row((self.view, 5), (self.preview, 6), gap=12))
         self.body.addLayout(column(self.sum, margins=(0, 4, 0, 0)))
         self.add_button(self.tr("Cancel"))
-        self.use = self.add_button(self.tr("Use these parts"), self._use, kind="primary", default=True)
+        self.use = self.add_button(self.tr("Use these parts"), self._use, kind="primary", default=True, closes=False)
         self.use.setEnabled(False)
         self._soon = QTimer(self, singleShot=True, interval=_COUNT_AFTER_MS)
         self._soon.timeout.connect(self._count)
         self.model.ticked.connect(self._ticked)
         self.view.selectionModel().currentChanged.connect(self._show_text)
-        self._wish = f"parts.count.{id(self)}"
+        self._wish = f"parts.{id(self)}"
         self.search.setFocus()
 
     def _title(self, part: FilePart) -> str:
@@ -360,17 +359,19 @@ class PartsDialog(Dialog):
 
     def _count(self) -> None:
         """Count what is chosen as it will be sent, with its marks."""
-        made = self._part_of(self.model.chosen)
-        if made is None:
+        chosen = self.model.chosen
+
+        async def count() -> Count:
+            made = await self._part_of(chosen)
+            return (await self._ui.services.tokens.parts(self._ref, (made,)))[0]
+
+        if chosen:
+            self._ui.operations.run(
+                count(), owner=self, orphaned="cancelled", on_done=self._show_sum, wish=f"{self._wish}.count"
+            )
+        else:
+            self._ui.operations.withdraw(f"{self._wish}.count")
             self._show_sum(Count(0, exact=True))
-            return
-        self._ui.operations.run(
-            self._ui.services.tokens.parts(self._ref, (made,)),
-            owner=self,
-            orphaned="cancelled",
-            on_done=lambda counts: self._show_sum(counts[0]),
-            wish=self._wish,
-        )
 
     def _show_sum(self, count: Count) -> None:
         over = count.tokens - self._left if self._left is not None else 0
@@ -384,10 +385,10 @@ class PartsDialog(Dialog):
         self.sum.setText(said)
         self.sum.set_color("warn" if over > 0 else "text")
 
-    def _part_of(self, chosen: Iterable[int]) -> FilePart | None:
-        text = chosen_text(self._document.text, self.model.parts, tuple(chosen))
-        whole = len(self.model.chosen) == len(self.model.parts)
-        return self._ui.services.attachments.chosen(self._part, text, whole=whole) if text else None
+    async def _part_of(self, chosen: frozenset[int]) -> FilePart:
+        parts = self.model.parts
+        text = await asyncio.to_thread(chosen_text, self._document.text, parts, tuple(chosen))
+        return self._ui.services.attachments.chosen(self._part, text, whole=len(chosen) == len(parts))
 
     def _show_text(self, index: QModelIndex) -> None:
         if index.isValid() and index.row() < len(self.model.parts):
@@ -395,6 +396,8 @@ class PartsDialog(Dialog):
             self.preview.setPlainText("".join(in_pieces(self._document.text[part.start : part.end].strip("\n"))))
 
     def _use(self) -> None:
-        made = self._part_of(self.model.chosen)
-        if made is not None:
-            self.chosen.emit(made)
+        self._ui.operations.run(self._part_of(self.model.chosen), owner=self, on_done=self._give)
+
+    def _give(self, made: FilePart) -> None:
+        self.chosen.emit(made)
+        self.accept()

@@ -255,6 +255,7 @@ async def test_parts_of_what_is_too_long_are_chosen(make: Make, tmp_path: Path) 
     assert "rent matters" in dialog.preview.toPlainText()
     await ui.until(lambda: "that are left" in dialog.sum.text() and "too many" not in dialog.sum.text())
     dialog.use.click()
+    await ui.until(lambda: not composer.draft.attachments[0].whole)
     (part,) = composer.draft.attachments
     assert isinstance(part, FilePart)
     assert not part.whole and "pets matters" in part.text and "rent matters" not in part.text
@@ -262,14 +263,14 @@ async def test_parts_of_what_is_too_long_are_chosen(make: Make, tmp_path: Path) 
     await ui.until(lambda: "too many" not in facts(ui)[0] and "parts of it" in facts(ui)[0])
     # It can be opened again, with what was chosen, and changed by the keyboard.
     composer.attached.chips[0].choose.click()
-    again = next(d for d in ui.window.findChildren(PartsDialog) if d is not dialog)
+    again = next(d for d in ui.window.findChildren(PartsDialog) if d.isVisible())
     await ui.until(lambda: [again.model.title(n) for n in again.model.chosen] == ["About pets"], 20)
     again.view.setFocus()
     again.view.setCurrentIndex(again.model.index(0))
     QTest.keyClick(again.view, Qt.Key.Key_Space)
     assert 0 in again.model.chosen and len(again.model.chosen) == 2
     again.use.click()
-    assert "rent matters" in composer.draft.attachments[0].text
+    await ui.until(lambda: "rent matters" in composer.draft.attachments[0].text)
 
 
 async def test_counts_follow_what_is_typed_and_the_model(make: Make, tmp_path: Path) -> None:
