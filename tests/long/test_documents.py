@@ -157,14 +157,17 @@ async def search(seed: int, folder: Path, go_on: Callable[[int], bool]) -> Count
         try:
             with client.open("read", params, object, object) as call:
                 document = await call.finish(None, _LIMITS.seconds + _LIMITS.grace_s)
-            _hold(msgspec.convert(document, Document))
+            found = msgspec.convert(document, Document)
+            _hold(found)
+            assert all(note.code != "document.unexpected" for note in found.notes)
             ends["read"] += 1
         except Bug as error:
             error.add_note(f"seed {seed}, document {number} ({name}): {error.problem.details}")
             raise
         except UserFacing as refusal:
             problem = refusal.problem
-            assert problem.hint is not None and len(problem.sentence()) < 600, (seed, number)
+            assert problem.hint is not None and len(problem.sentence()) < 600
+            assert not problem.details.startswith("unexpected"), f"{problem.details}: {seed}:{number} ({name})"
             ends[problem.what.code] += 1
         except AppError as error:
             code = error.problem.what.code

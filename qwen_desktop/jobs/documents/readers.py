@@ -12,7 +12,9 @@ import msgspec
 
 from qwen_desktop.core import amounts
 from qwen_desktop.core.documents import Document, Limits
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import open_file
+from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.documents import failures
 from qwen_desktop.jobs.documents.draft import Draft, Full
 from qwen_desktop.jobs.documents.kinds import tell
@@ -60,6 +62,16 @@ def _read(file: BinaryIO, size: int, draft: Draft) -> Document:
         reader(file, size, draft)
     except Full as full:
         log.info("document.cut %s", full)
+    except (AppError, OSError, MemoryError):
+        raise
+    except RecursionError as error:
+        raise failures.deep(draft.name) from error
+    except Exception as error:  # a fault of ours, most likely; what was read until then is of use all the same
+        log.exception("document.failed reader=%s", told.reader)
+        if not draft.length:
+            raise failures.damaged(draft.name, details=f"unexpected {type(error).__name__}") from error
+        draft.cut = True
+        draft.note(Text("document.unexpected", failures.BROKEN_OFF))
     found = draft.finished(told.kind, told.media_type)
     if not found.text.strip():
         if str(found.notes[-1].code if found.notes else "") == "document.unpacked":
