@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import traceback
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
@@ -67,9 +69,10 @@ def _read(file: BinaryIO, size: int, draft: Draft) -> Document:
     except RecursionError as error:
         raise failures.deep(draft.name) from error
     except Exception as error:  # a fault of ours, most likely; what was read until then is of use all the same
-        log.exception("document.failed reader=%s", told.reader)
+        where = _place(error)
+        log.error("document.failed reader=%s %s", told.reader, where)  # its words may be the document's
         if not draft.length:
-            raise failures.damaged(draft.name, details=f"unexpected {type(error).__name__}") from error
+            raise failures.damaged(draft.name, details=f"unexpected {where}") from error
         draft.cut = True
         draft.note(Text("document.unexpected", failures.BROKEN_OFF))
     found = draft.finished(told.kind, told.media_type)
@@ -80,3 +83,9 @@ def _read(file: BinaryIO, size: int, draft: Draft) -> Document:
             raise failures.late(round(draft.limits.seconds), draft.name)
         raise failures.textless(draft.name)
     return found
+
+
+def _place(error: Exception) -> str:
+    """The kind of an error, and where in the code it came from."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {PurePath(frame.filename).name}:{frame.lineno}"

@@ -349,6 +349,7 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         assert word in problem_of(caught.value).sentence()
 
 
+@pytest.mark.expects_errors
 def test_what_was_read_before_a_fault_of_ours_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from qwen_desktop.jobs.documents import text  # noqa: PLC0415
     from qwen_desktop.jobs.documents.draft import Draft  # noqa: PLC0415
