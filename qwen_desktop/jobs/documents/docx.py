@@ -65,8 +65,9 @@ class _Styles(Visitor):
             self._based[self._id] = value
         elif tag == "w:outlineLvl":
             self._level.setdefault(self._id, _small(value) + 1)
-        elif tag == "w:numId":
-            self._list[self._id] = (value, 0)
+        elif tag in ("w:numId", "w:ilvl"):
+            number, level = self._list.get(self._id, ("", 0))
+            self._list[self._id] = (value, level) if tag == "w:numId" else (number, _small(value))
 
     def level(self, style: str) -> int:
         """Of a heading, 1 to 9; 0 for what is none."""

@@ -6,6 +6,8 @@ from qwen_desktop.core.errors import Environment, Failure, UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 
 _OTHER = QT_TRANSLATE_NOOP("documents", "Open it in its own program, copy the part that matters, and paste it here.")
+#: A note beside what could be read of a damaged document.
+BROKEN_OFF = QT_TRANSLATE_NOOP("documents", "It is damaged: what follows could not be read.")
 
 # fmt: off
 password = Failure(

@@ -7,7 +7,7 @@ import email.header
 import email.message
 import email.policy
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from qwen_desktop.core import amounts
@@ -23,6 +23,8 @@ _LONGEST_HEADER = 4_000
 _MOST_PARTS = 500
 _NESTED = re.compile(rb"^content-type:\s*(?:multipart|message)/", re.IGNORECASE | re.MULTILINE)
 _MOST_NESTED = 200
+#: What Python's reader raises for headers and bodies that are no such thing.
+_STUMBLES = (ValueError, LookupError, TypeError, AttributeError, AssertionError)
 
 
 def read_mail(file: BinaryIO, size: int, draft: Draft) -> None:
@@ -76,8 +78,8 @@ def _parts(message: email.message.Message, draft: Draft) -> tuple[list[email.mes
         draft.check()
         if number >= _MOST_PARTS:
             break
-        kind = part.get_content_type()
-        if part.get_content_disposition() == "attachment" or (kind not in _TEXTS) or part.get_filename():
+        kind = _said(part.get_content_type)
+        if _said(part.get_content_disposition) == "attachment" or (kind not in _TEXTS) or _said(part.get_filename):
             attached.append(_attached(part, kind))
         else:
             texts.append(part)
@@ -109,12 +111,12 @@ def _attached(part: email.message.Message, kind: str) -> str:
         for one in inside[:1]:
             if isinstance(one, email.message.Message):
                 return f"Message: {header(one, 'Subject') or '(no subject)'}"
-    name = shown(unfolded(part.get_filename() or "")) or "(no name)"
+    name = shown(unfolded(_said(part.get_filename))) or "(no name)"
     return f"{name} ({shown(kind)}, {len(_payload(part)):,} bytes)"
 
 
 def _body(part: email.message.Message, draft: Draft) -> None:
-    charset = part.get_content_charset() or ""
+    charset = _said(part.get_content_charset)
     data = _payload(part)
     if part.get_content_type() == "text/html":
         text, note = decoded(data, charset)
@@ -128,10 +130,18 @@ def _body(part: email.message.Message, draft: Draft) -> None:
     draft.block(text)
 
 
+def _said(ask: Callable[[], str | None]) -> str:
+    """What a header says; "" where it cannot be read."""
+    try:
+        return ask() or ""
+    except _STUMBLES:
+        return ""
+
+
 def _payload(part: email.message.Message) -> bytes:
     try:
         found = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
+    except _STUMBLES:
         return b""
     return found if isinstance(found, bytes) else b""
 
@@ -148,7 +158,7 @@ def unfolded(value: str) -> str:
     """A header with its encoded words read, as far as they can be."""
     try:
         pieces = email.header.decode_header(value)
-    except (email.errors.HeaderParseError, ValueError, LookupError):
+    except (email.errors.HeaderParseError, *_STUMBLES):
         return value
     texts = []
     for piece, charset in pieces:

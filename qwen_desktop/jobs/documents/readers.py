@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import traceback
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 
 from qwen_desktop.core import amounts
 from qwen_desktop.core.documents import Document, Limits
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.files import open_file
+from qwen_desktop.core.text import Text
 from qwen_desktop.jobs.documents import failures
 from qwen_desktop.jobs.documents.draft import Draft, Full
 from qwen_desktop.jobs.documents.kinds import tell
@@ -60,6 +64,17 @@ def _read(file: BinaryIO, size: int, draft: Draft) -> Document:
         reader(file, size, draft)
     except Full as full:
         log.info("document.cut %s", full)
+    except (AppError, OSError, MemoryError):
+        raise
+    except RecursionError as error:
+        raise failures.deep(draft.name) from error
+    except Exception as error:  # a fault of ours, most likely; what was read until then is of use all the same
+        where = _place(error)
+        log.error("document.failed reader=%s %s", told.reader, where)  # its words may be the document's
+        if not draft.length:
+            raise failures.damaged(draft.name, details=f"unexpected {where}") from error
+        draft.cut = True
+        draft.note(Text("document.unexpected", failures.BROKEN_OFF))
     found = draft.finished(told.kind, told.media_type)
     if not found.text.strip():
         if str(found.notes[-1].code if found.notes else "") == "document.unpacked":
@@ -68,3 +83,9 @@ def _read(file: BinaryIO, size: int, draft: Draft) -> Document:
             raise failures.late(round(draft.limits.seconds), draft.name)
         raise failures.textless(draft.name)
     return found
+
+
+def _place(error: Exception) -> str:
+    """The kind of an error, and where in the code it came from."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {PurePath(frame.filename).name}:{frame.lineno}"

@@ -50,6 +50,7 @@ async def _read(path: str, name: str, limits: Limits, report: Callable[..., Any]
     def reached(found: tuple[int, int]) -> None:
         nonlocal step
         step = found
+        report(*step)
 
     async def watch() -> None:
         while True:

@@ -50,9 +50,7 @@ def read_xlsx(file: BinaryIO, size: int, draft: Draft) -> None:
     _unsaved(package, draft)
 
 
-_broken = Text(
-    "document.sheet_broken", QT_TRANSLATE_NOOP("documents", "It is damaged: what follows could not be read.")
-)
+_broken = Text("document.broken", failures.BROKEN_OFF)
 
 
 def _say(error: Exception, package: Package, draft: Draft) -> None:

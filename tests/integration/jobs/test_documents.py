@@ -44,6 +44,11 @@ worker.main()
 """
 
 
+def children() -> set[int]:
+    """The living processes that this one has started."""
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "worker_command", lambda _kind: [sys.executable, "-c", _BROKEN])
@@ -58,7 +63,12 @@ def test_documents_and_what_is_said_of_bad_ones(tmp_path: Path) -> None:
     async def test() -> None:
         jobs = JobWorker(worker_command("jobs"))
         names = ("a.pdf", "ö.docx")
-        found = await asyncio.gather(*(jobs.call("document.read", {"path": str(paths[name])}) for name in names))
+        steps: list[tuple[int, int]] = []
+        report = lambda *step: steps.append(step)  # noqa: E731
+        found = await asyncio.gather(
+            *(jobs.call("document.read", {"path": str(paths[name])}, progress=report) for name in names)
+        )
+        assert (0, 60) in steps
         first, second = (msgspec.convert(one, Document) for one in found)
         assert (first.kind, first.pages, first.sections[-1].title) == (Kind.PDF, 60, "Page 60")
         assert (second.kind, second.text) == (Kind.WORD, "A word\n")
@@ -101,11 +111,11 @@ def test_a_reader_that_crashes_is_one_sentence(tmp_path: Path, what: str) -> Non
 @pytest.mark.parametrize("what", ["loop", "native"])
 def test_a_reader_that_hangs_is_ended(tmp_path: Path, what: str) -> None:
     (tmp_path / "a.txt").write_text(what)
-    began = time.monotonic()
+    before, began = children(), time.monotonic()
     with pytest.raises(UserFacing, match=r"a\.txt could not be read within 1 second"):
         reading.read(str(tmp_path / "a.txt"), limits={"seconds": 0.5, "grace_s": 0.5})
     assert time.monotonic() - began < 8
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert children() <= before
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="whether the system limits memory depends on its map of libraries")
@@ -119,6 +129,7 @@ def test_a_reader_that_takes_all_memory_is_told_so(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("broken")
 def test_a_reader_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("loop")
+    before = children()
 
     class GoneError(Exception):
         pass
@@ -132,4 +143,4 @@ def test_a_reader_nobody_waits_for_is_ended(tmp_path: Path) -> None:
 
     with pytest.raises(GoneError):
         reading.read(str(tmp_path / "a.txt"), report=report)
-    assert not [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert children() <= before

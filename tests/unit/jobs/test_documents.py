@@ -14,7 +14,7 @@ from qwen_desktop.core.documents import CODE, MEDIA_TYPES, Kind, guess, patterns
 from tests.document_files import docx, epub, odt, paragraph, pdf, pptx, run, word_table, xlsx
 from tests.unit.jobs.reading_documents import notes, read, sections
 
-_FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_FEW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 #: Words with the signs that forms give a meaning to.
 _WORDS = st.text(alphabet=string.ascii_letters + "äß漢字éЖ<>&'\"|*_#[]()", min_size=1, max_size=20)
 

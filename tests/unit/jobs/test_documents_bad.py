@@ -233,7 +233,7 @@ def test_nested_without_end(tmp_path: Path, depth: int, bounded: Callable[[Calla
     assert "nested too deeply" in refusal(tmp_path, "a.docx", docx(deep))
     table = "<table><tr><td>" * depth
     for page in ("<div>" * depth, "<ul><li>x" * depth, "<blockquote>x" * min(depth, 5_000), f"{table}x"):
-        bounded(lambda page=page: read(tmp_path, "a.html", f"<html>begin{page}".encode(), _SMALL))  # type: ignore[misc]
+        bounded(lambda page=page: read(tmp_path, "a.html", f"<html>begin{page}".encode(), Limits(seconds=1)))  # type: ignore[misc]
     mail = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\r\n\r\n--b{n}\r\n" for n in range(min(depth, 50_000)))
     bounded(lambda: refusal(tmp_path, "a.eml", f"From: a\r\nTo: b\r\n{mail}".encode()))
 
@@ -347,3 +347,26 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         from qwen_desktop.core.errors import problem_of  # noqa: PLC0415
 
         assert word in problem_of(caught.value).sentence()
+
+
+@pytest.mark.expects_errors
+def test_what_was_read_before_a_fault_of_ours_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from qwen_desktop.jobs.documents import text  # noqa: PLC0415
+    from qwen_desktop.jobs.documents.draft import Draft  # noqa: PLC0415
+
+    def stumble(file: object, size: int, draft: Draft) -> None:
+        draft.add("before" if size > 5 else "")
+        raise KeyError("secret text")
+
+    monkeypatch.setattr(text, "read_text", stumble)
+    found = read(tmp_path, "a.txt", b"something")
+    assert found.text == "before" and found.cut and "what follows could not be read" in notes(found)
+    assert "damaged" in refusal(tmp_path, "a.txt", b"some")
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="everything can be read there, or by root")
+def test_what_must_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "a.txt").chmod(0)
+    with pytest.raises(PermissionError):
+        read_document(str(tmp_path / "a.txt"), "a.txt", Limits())
