@@ -107,7 +107,7 @@ class Attaching(QObject):
             return
         name = self.tr("Picture") + ".png"
         place = self._ui.services.attachments.begin_data(self._pane.current, name, partial(_as_png, image))
-        self._composer.attach((place,))
+        self._composer.attach_all((place,))
         self._composer.setFocus()
         self._warm()
 
@@ -132,7 +132,7 @@ class Attaching(QObject):
 
     def _attach(self, paths: Sequence[str]) -> None:
         attachments = self._ui.services.attachments
-        self._composer.attach([attachments.begin(self._pane.current, path) for path in paths])
+        self._composer.attach_all([attachments.begin(self._pane.current, path) for path in paths])
         self._composer.setFocus()
         self._warm()
         if QAccessible.isActive():

@@ -124,7 +124,7 @@ class Composer(FloatingFrame):
         self.edited.emit()
         self.edit.setFocus()
 
-    def attach(self, parts: Sequence[Part]) -> None:
+    def attach_all(self, parts: Sequence[Part]) -> None:
         """Attach these, as if they had been dropped here."""
         self._attach((*self._attachments, *parts))
 
