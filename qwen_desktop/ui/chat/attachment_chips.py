@@ -132,7 +132,8 @@ class AttachmentChip(ChipFrame):
         body.set_icon("octagon-alert" if bad else self._icon)
         body.say(sentence or name, facts)
         self._speak(sentence or name, hint if bad else spoken or facts)
-        body.setToolTip(texts.tip(hint or self._purpose()))
+        whole = f"{name}: {facts}. {self._purpose()}." if state.over else ""  # it may be cut short on the chip
+        body.setToolTip(texts.tip(hint or whole or self._purpose()))
         body.setAccessibleDescription(hint or self._purpose())
         choosable = isinstance(part, FilePart) and bool(part.text) and (bool(state.over) or not part.whole)
         self.choose.setVisible(choosable)
