@@ -15,12 +15,14 @@ ALLOWED = frozenset({
     "BSL-1.0", "bzip2-1.0.6", "CC0-1.0", "FTL", "HPND", "HPND-sell-variant", "ICU", "IJG", "ISC", "libpng-2.0",
     "LGPL-2.1-only", "LGPL-2.1-or-later", "LGPL-3.0-only", "LGPL-3.0-or-later", "LPPL-1.3c", "MIT", "MIT-0", "MIT-CMU",
     "MPL-2.0", "OFL-1.1", "PSF-2.0", "Python-2.0", "Unicode-3.0", "Unicode-DFS-2016", "Unlicense", "X11", "Zlib",
-    "blessing", "LicenseRef-Microsoft-Distributable", "LicenseRef-Public-Domain",
+    "blessing", "libtiff", "LicenseRef-AGG-2.3", "LicenseRef-Microsoft-Distributable", "LicenseRef-Public-Domain",
 })  # fmt: skip
-#: GPL with an exception that permits this use: the run-time libraries of GCC, PyInstaller's bootloader.
-ALLOWED_EXCEPTIONS = frozenset(
-    {"GPL-3.0-or-later WITH GCC-exception-3.1", "GPL-2.0-or-later WITH Bootloader-exception"}
-)
+#: GPL with an exception that permits this use: the run-time libraries of GCC, PyInstaller's bootloader. And what asks
+#: for less than Apache-2.0 does.
+ALLOWED_EXCEPTIONS = frozenset({
+    "GPL-3.0-or-later WITH GCC-exception-3.1", "GPL-2.0-or-later WITH Bootloader-exception",
+    "Apache-2.0 WITH LLVM-exception",
+})  # fmt: skip
 #: Known and not to be shipped: their terms would cover the whole package.
 REFUSED = frozenset(
     f"{name}-{version}{end}"
@@ -75,6 +77,12 @@ NATIVE: tuple[Native, ...] = (
     Native(
         "Qt", "LGPL-3.0-only", r"(lib)?Qt6\w*\.(so[\d.]*|dll|dylib)$|Qt\w+\.framework/|PySide6/(Qt/)?plugins/",
         "LGPL-3.0.txt", "https://www.qt.io", "pyside6-essentials",
+    ),
+    Native(  # with what is linked into it: its texts come with the package
+        "PDFium",
+        "BSD-3-Clause AND Apache-2.0 AND MIT AND BSD-2-Clause AND FTL AND IJG AND Zlib AND libpng-2.0 AND libtiff AND "
+        "Unicode-3.0 AND BSL-1.0 AND LicenseRef-AGG-2.3 AND Apache-2.0 WITH LLVM-exception",
+        r"(lib)?pdfium\.(so|dll|dylib)$", "", "https://pdfium.googlesource.com/pdfium", "pypdfium2",
     ),
     Native(
         "Microsoft runtime", "LicenseRef-Microsoft-Distributable",

@@ -33,6 +33,7 @@ CHOSEN = {
     "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
     "pyinstaller-hooks-contrib": "Apache-2.0",  # only its run-time hooks are shipped
     "quickjs-ng": "MIT",  # as its text says; its metadata name none
+    "pypdfium2": "Apache-2.0 AND BSD-3-Clause",  # its own; those of PDFium stand in the table of libraries
 }
 #: Under the LGPL, and without a text of their own; the LGPL adds to the GPL, so both must be there.
 _QT_PYTHON = ("pyside6-essentials", "shiboken6")

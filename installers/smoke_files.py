@@ -4,6 +4,7 @@ facts, desktop entries, and the planted libraries. Pure functions but for the co
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import shutil
 import sqlite3
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +38,9 @@ PLANTED_LIBRARIES = (
 )  # fmt: skip
 PLANTED_MODULES = ("qwen_desktop", "llama_cpp", "PySide6", "msgspec", "sitecustomize", "json")
 
+
+#: What stands in each of ``documents``.
+WORDS = "A heron nests by the lake"
 
 # Trees ---------------------------------------------------------------------------------------------------------------
 
@@ -252,3 +257,63 @@ def plant(folder: Path, marker: Path) -> str:
     source.unlink()
     library.unlink()
     return ""
+
+
+# Documents -----------------------------------------------------------------------------------------------------------
+
+
+def documents() -> dict[str, bytes]:
+    """The smallest files of the forms that are read with libraries: name -> content, ``WORDS`` in each."""
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    sheet = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    return {
+        "smoke.pdf": _pdf(WORDS),
+        "smoke.docx": _zipped({
+            "word/document.xml": f'<w:document xmlns:w="{word}"><w:body><w:p><w:r><w:t>{WORDS}</w:t></w:r></w:p>'
+            "</w:body></w:document>",
+        }),
+        "smoke.xlsx": _zipped({
+            "[Content_Types].xml": f'<Types xmlns="{package}/content-types">'
+            f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+            f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{kind}.worksheet+xml"/></Types>',
+            "_rels/.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
+            f'Type="{relations}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+            "xl/workbook.xml": f'<workbook xmlns="{sheet}" xmlns:r="{relations}"><sheets>'
+            '<sheet name="One" sheetId="1" r:id="rId1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{package}/relationships"><Relationship Id="rId1" '
+            f'Type="{relations}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{sheet}"><sheetData><row r="1"><c r="A1" t="inlineStr">'
+            f"<is><t>{WORDS}</t></is></c></row></sheetData></worksheet>",
+        }),
+    }  # fmt: skip
+
+
+def _zipped(members: Mapping[str, str]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def _pdf(words: str) -> bytes:
+    content = f"BT /F1 12 Tf 72 720 Td ({words}) Tj ET".encode("ascii")
+    made = bytearray(b"%PDF-1.4\n")
+    places = []
+    for number, part in enumerate((
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] "
+        b"/Resources << /Font << /F1 4 0 R >> >> /Contents 5 0 R >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+    ), 1):  # fmt: skip
+        places.append(len(made))
+        made += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    table = len(made)
+    made += b"xref\n0 6\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % place for place in places)
+    made += b"trailer\n<< /Size 6 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % table
+    return bytes(made)

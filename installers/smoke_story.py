@@ -124,26 +124,40 @@ class Story:
         if not worker.get("cpu"):
             raise Failed("The engine worker does not say which CPU variant it has picked.")
         self._drawings()
+        self._documents()
         self._desk.expect_no_processes("the commands")
+
+    def _job(self, name: str, /, **params: Any) -> Any:
+        return smoke_worker.job(
+            self._program.console,
+            name,
+            params,
+            folder=self._room.home,
+            environment=self._platform.environment,
+            seconds=limit(60),
+        )
+
+    def _documents(self) -> None:
+        """The job worker has a PDF, a Word document and a workbook read: with the libraries that were packed."""
+        for name, data in smoke_files.documents().items():
+            path = self._room.documents / name
+            path.write_bytes(data)
+            began = time.monotonic()
+            found = self._job("document.read", path=str(path), name=name)
+            if smoke_files.WORDS not in found["text"]:
+                raise Failed(f"The job worker reads {found['text'][:200]!r} from {name}.")
+            self._report.right(f"{name} is read as {found['kind']} in {time.monotonic() - began:.1f} s")
+            path.unlink()
 
     def _drawings(self) -> None:
         """The job worker draws a formula and a diagram: with the fonts, symbols and libraries that were packed."""
-
-        def job(name: str, **params: Any) -> Any:
-            return smoke_worker.job(
-                self._program.console,
-                name,
-                params,
-                folder=self._room.home,
-                environment=self._platform.environment,
-                seconds=limit(60),
-            )
-
-        (formula,) = job("formula.render", sources=[[r"\frac{a}{\sqrt{b}} = \int_0^1 x^2\,dx", {}]])
+        (formula,) = self._job("formula.render", sources=[[r"\frac{a}{\sqrt{b}} = \int_0^1 x^2\,dx", {}]])
         if not formula:
             raise Failed("The job worker draws no formula.")
         self._report.right(f"a formula is drawn: {len(str(formula)) / 1e3:.1f} kB")
-        (diagram,) = job("diagram.render", diagrams=[["flowchart LR\n A[Start] --> B{Good?}\n B -->|yes| C[End]", {}]])
+        (diagram,) = self._job(
+            "diagram.render", diagrams=[["flowchart LR\n A[Start] --> B{Good?}\n B -->|yes| C[End]", {}]]
+        )
         if diagram.get("failed") == "missing" and (product.system(), product.architecture()) in _NO_DIAGRAMS:
             self._report.note("no diagrams: there is no QuickJS for this system")
             self._diagrams = False

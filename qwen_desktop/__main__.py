@@ -50,10 +50,18 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.worker import main as jobs  # noqa: PLC0415
 
         return jobs()
+    if kind == "documents":
+        from qwen_desktop.jobs.documents.worker import main as documents  # noqa: PLC0415
+
+        return documents()
     if kind in ("devices", "bandwidth", "cpuinfo"):
         from qwen_desktop.jobs.finders import main as once  # noqa: PLC0415
 
         return once(kind)
+    return _qt_worker(kind)
+
+
+def _qt_worker(kind: str) -> int:
     if kind == "qt":
         from qwen_desktop.ui.qt_probe import main as qt  # noqa: PLC0415
 

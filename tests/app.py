@@ -15,9 +15,11 @@ from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.jobs.client import JobWorker
+from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services import events
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
+from qwen_desktop.services.attachments import Attachments
 from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
@@ -31,6 +33,7 @@ from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
+from qwen_desktop.services.token_counts import TokenCounts
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database, TemporaryDatabase
 from qwen_desktop.store.settings_file import SettingsFile
@@ -79,9 +82,12 @@ class App:
         self.drafts = Drafts(db, self.bus)
         self.prompt_templates = PromptTemplates(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
-        self.blobs = Blobs(db, paths.blobs)
         self.exports = Exports(db, self.history, self.blobs, cast("JobWorker", InlineJobs()), paths)
         self.imports = Imports(db, self.bus, cast("JobWorker", InlineJobs()), paths)
+        #: reads files in a process of its own, as in the app; started with the first one
+        self.reader = JobWorker(worker_command("jobs"))
+        self.attachments = Attachments(self.reader, self.blobs, self.drafts, self.bus)
+        self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
     def events(self, kind: type[E]) -> list[E]:
         """The published events of one type."""
@@ -175,6 +181,8 @@ async def running_app(
     try:
         yield app
     finally:
+        await app.attachments.aclose()
+        await app.reader.aclose()
         await app.queue.aclose()
         await app.chat.aclose()
         await app.drafts.aclose()

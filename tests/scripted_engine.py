@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec import Struct, structs
 
@@ -296,6 +296,10 @@ class ScriptedEngine:
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """A guess."""
         return sum(len(str(part)) for message in request.messages for part in message.parts) // 4, False
+
+    async def count_texts(self, texts: Sequence[str]) -> tuple[tuple[int, ...], bool]:
+        """A guess."""
+        return tuple(len(text) // 4 for text in texts), False
 
     def on_end(self, callback: Callable[[Problem], None]) -> None:
         """Have ``callback`` told by ``crash``."""

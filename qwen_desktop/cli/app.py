@@ -139,6 +139,14 @@ def application(build: Build) -> typer.Typer:
                 metavar="NAME=VALUE", help="Fill a field of the assistant; may be given repeatedly, also for one field."
             ),
         ] = None,
+        file: Annotated[
+            list[str] | None,
+            typer.Option(metavar="PATH", help="Attach a file, whose text the model reads; may be given repeatedly."),
+        ] = None,
+        parts: Annotated[
+            bool,
+            typer.Option("--parts", help="Of files that are too long, attach the parts that the message is about."),
+        ] = False,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
@@ -177,6 +185,8 @@ def application(build: Build) -> typer.Typer:
             go_on=go_on,
             assistant=assistant,
             fields=tuple(field or ()),
+            files=tuple(file or ()),
+            parts=parts,
             save=save,
             json=as_json,
         )

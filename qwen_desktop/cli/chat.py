@@ -11,13 +11,16 @@ from msgspec import Struct, structs
 from qwen_desktop.cli import continued
 from qwen_desktop.cli.answer_form import read_form
 from qwen_desktop.cli.assistants import assisted
+from qwen_desktop.cli.chat_files import Files
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
 from qwen_desktop.core.chat import Message, new_id
 from qwen_desktop.core.engine import ContextCut, FinishReason, PromptProgress, Stats, ThinkingMode
+from qwen_desktop.core.model_ref import with_context
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.parts import (
+    Part,
     PartBegun,
     PartDelta,
     PartEvent,
@@ -55,7 +58,8 @@ class Question(Struct, frozen=True):
     """What was asked on the command line. None means: as the settings say. ``model`` is a file, or what an installed
     model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like. ``go_on`` names
     the stored conversation that it is asked in; its own model and mode hold where nothing else is said. ``assistant``
-    is one by its name, ``fields`` are what its fields are filled with, ``name=value`` each."""
+    is one by its name, ``fields`` are what its fields are filled with, ``name=value`` each. ``files`` are attached;
+    with ``parts`` those that are too long are cut down to what the question is about."""
 
     prompt: str
     model: str | None = None
@@ -71,6 +75,8 @@ class Question(Struct, frozen=True):
     go_on: str | None = None
     assistant: str | None = None
     fields: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    parts: bool = False
     save: bool = False
     json: bool = False
 
@@ -108,6 +114,7 @@ class _Telling:
         self.message: Message | None = None  # as it ended
         self.state: ModelState | None = None
         self.conversation_id = ""  # of a chat that is in the history
+        self.files: Files | None = None
         self._question = question
         self._console = console
         self._parts = PartsBuilder()
@@ -145,6 +152,7 @@ class _Telling:
             "model": self.state.name if self.state is not None else "",
             "budget_spent": self.budget_spent,
             "stopped_loop": self.stopped_loop,
+            **({"files": self.files.as_json()} if self.files is not None else {}),
             **({"conversation": self.conversation_id} if self.conversation_id else {}),
             "stats": {name: figures[name] for name in FIGURES},
         }
@@ -276,11 +284,21 @@ async def _work(  # noqa: PLR0917 - what one run needs
         if question.model is not None and "engine.model" not in wanted:
             await services.library.scan()
             await services.models.open_file(services.library.named(question.model).path, remember=False)
+        files: tuple[Part, ...] = ()
+        if question.files:
+            telling.files = Files(services, console)
+            await telling.files.read(question.files)
+            context = begun.context if begun is not None else before.context if before is not None else None
+            ref = with_context(own or services.models.ref, context)
+            usual = services.preferences.settings.chat.system_prompt
+            prompt = (begun.system_prompt if begun is not None else "") or usual
+            await telling.files.fit(ref, before, question.prompt, prompt=prompt, pick=question.parts)
+            files = telling.files.parts
         mode = before.thinking if before is not None else services.preferences.settings.chat.thinking
         mode = (begun.thinking if begun is not None else None) or mode
         budget = question.thinking_budget if before is not None else None  # else the settings of this run
         await services.chat.send(
-            (TextPart(question.prompt),),
+            (*files, TextPart(question.prompt)),
             conversation_id=conversation_id,
             new=before is None,
             thinking=question.thinking or ThinkingMode(mode),

@@ -79,6 +79,7 @@ COMMANDS: tuple[Command, ...] = (
             mac=("Ctrl+Alt+Backspace",)),
     Command("answer.stop", QT_TRANSLATE_NOOP("commands", "Stop the answer"), "Esc"),
     Command("composer.focus", QT_TRANSLATE_NOOP("commands", "Go to the message box"), "Ctrl+L"),
+    Command("chat.attach", QT_TRANSLATE_NOOP("commands", "Attach files…"), "Ctrl+U"),
     Command("thinking.cycle", QT_TRANSLATE_NOOP("commands", "Switch Auto, Think, Direct"), "Ctrl+T"),
     Command("model.open", QT_TRANSLATE_NOOP("commands", "Open GGUF…"), "Ctrl+O", "model"),
     Command("model.choose", QT_TRANSLATE_NOOP("commands", "Choose a model"), "Ctrl+M", mac=("Ctrl+Shift+M",)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from qwen_desktop.core.chat import Setup
+from qwen_desktop.core.chat import Setup, new_id
 from qwen_desktop.core.parts import FilePart, Part, TextPart
 from qwen_desktop.core.text import clean
 
@@ -39,6 +39,20 @@ def is_pasted(part: Part) -> bool:
     return isinstance(part, FilePart) and not part.sha256 and not part.name
 
 
+#: The media type of a file that has not been read yet begins so; an id follows, by which it is found in a draft.
+_UNREAD = "application/x-unread; id="
+
+
+def unread(name: str, size: int = 0) -> FilePart:
+    """The place in a draft of a file that is being read. One that a kill left there says which file is missing."""
+    return FilePart("", _UNREAD + new_id(), name, size)
+
+
+def is_unread(part: Part) -> bool:
+    """Whether a part only keeps the place of a file."""
+    return isinstance(part, FilePart) and part.media_type.startswith(_UNREAD)
+
+
 def pasted_texts(parts: Sequence[Part]) -> tuple[str, ...]:
     """The long pastes of a message, which are said as much as what was typed."""
     return tuple(part.text for part in parts if isinstance(part, FilePart) and is_pasted(part))
@@ -62,7 +76,20 @@ class Draft(Struct, frozen=True):
     def parts(self) -> tuple[Part, ...]:
         """The message that it is; none where there is nothing to send."""
         text = clean(self.text).strip()
-        return (*self.attachments, TextPart(text)) if text else self.attachments
+        attached = tuple(part for part in self.attachments if not is_unread(part))
+        return (*attached, TextPart(text)) if text else attached
+
+    @property
+    def unread(self) -> tuple[FilePart, ...]:
+        """The places of files that have not been read."""
+        return tuple(part for part in self.attachments if isinstance(part, FilePart) and is_unread(part))
+
+    def exchanged(self, old: Part, new: Part | None) -> Draft:
+        """The same with another part in the place of ``old``, or with nothing there."""
+        put = () if new is None else (new,)
+        return structs.replace(
+            self, attachments=tuple(p for part in self.attachments for p in (put if part == old else (part,)))
+        )
 
     def before(self, later: Draft) -> Draft:
         """Both as one, this one first."""

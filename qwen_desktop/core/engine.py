@@ -11,7 +11,7 @@ Requests carry typed messages, never prompt strings. A run is an async context m
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -145,6 +145,11 @@ class GenerateRequest(Struct, frozen=True):
     batch: str = ""
     again: Recipe | None = None
     go_on: bool = False
+
+
+def answer_reserve(context: int, max_tokens: int | None) -> int:
+    """How many of a context's tokens are kept for the answer when a question is fitted into it."""
+    return min(max_tokens or context, context // 4)
 
 
 class Stats(Struct, frozen=True):
@@ -329,6 +334,9 @@ class Engine(Protocol):
 
     async def count_tokens(self, request: GenerateRequest) -> tuple[int, bool]:
         """Tokens of the rendered prompt, and whether the number is exact."""
+
+    async def count_texts(self, texts: Sequence[str]) -> tuple[tuple[int, ...], bool]:
+        """Tokens of each text as a piece of a message, and whether the numbers are exact."""
 
     def generate(self, request: GenerateRequest) -> AbstractAsyncContextManager[Run]:
         """Start an answer. Raises ``AppError`` (on entering or while iterating) when it fails."""

@@ -155,6 +155,13 @@ class LocalWorkerEngine:
         with self._client.open("count", request, object, int) as call:
             return await call.finish(), True
 
+    async def count_texts(self, texts: Sequence[str]) -> tuple[tuple[int, ...], bool]:
+        """Tokens of each text as a piece of a message; always exact. Works while an answer runs. Raises
+        ``AppError``."""
+        self._check(self.info)
+        with self._client.open("count_texts", tuple(texts), object, tuple[int, ...]) as call:
+            return await call.finish(), True
+
     async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
         """Measure how the loaded model runs best here; ends early (``whole`` False) when something else is wanted of
         the worker. A caller that is cancelled ends the run. Raises ``AppError``."""

@@ -14,10 +14,19 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode
+from qwen_desktop.core.engine import ChatMessage, ContextCut, ThinkingMode, answer_reserve
 from qwen_desktop.core.errors import Failure, UserFacing, prompt_empty
-from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, ToolResultPart
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
+from qwen_desktop.core.parts import (
+    AudioPart,
+    FilePart,
+    ImagePart,
+    Part,
+    Role,
+    TextPart,
+    ThinkingPart,
+    ToolResultPart,
+)
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, shown
 from qwen_desktop.engine import going_on
 from qwen_desktop.engine.templates import Template, ends_in_thinking
 
@@ -27,6 +36,11 @@ _LONGEST_TOKEN = 24
 # private-use characters around a number stand for a control token that somebody typed
 _HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
 _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
+
+#: A document stands between these. In its own text whatever looks like one of them is no mark.
+_TAG = "attached_document"
+_MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
+_NO_MARKUP = str.maketrans({'"': "'", "<": "‹", ">": "›"})
 
 # fmt: off
 _too_long = Failure(
@@ -123,6 +137,10 @@ class Renderer:
                 found += self._tokenize(piece, True, begin and not found)
         return found
 
+    def count(self, text: str) -> int:
+        """Tokens of a text that stands somewhere in a message."""
+        return len(self.tokens("\n" + self._hide(text))) - len(self.tokens("\n"))
+
     def _plain(self, message: ChatMessage) -> dict[str, Any]:
         content = "\n\n".join(filter(None, (_text(part) for part in message.parts)))
         plain: dict[str, Any] = {"role": message.role.value, "content": self._hide(content)}
@@ -139,11 +157,35 @@ class Renderer:
 
 
 def _text(part: object) -> str:
-    if isinstance(part, TextPart | ToolResultPart):
-        return part.text
-    if isinstance(part, FilePart) and part.text:
-        return f"{part.name}:\n\n{part.text}" if part.name else part.text
+    match part:
+        case TextPart(text) | ToolResultPart(text=text):
+            return text
+        case FilePart(name="", text=text):  # a long paste is said as much as what was typed
+            return text
+        case FilePart(text=text) if text:
+            return _document(part)
+        case ImagePart(name=name):
+            return f"(A picture was attached here{_named(name)}. It cannot be shown to you.)"
+        case AudioPart(name=name):
+            return f"(A sound was attached here{_named(name)}. It cannot be played to you.)"
     return ""
+
+
+def _document(part: FilePart) -> str:
+    """A document between marks that nothing in it can close: what stands in it is never taken for the user's words.
+    The same bytes each turn, so that what was read of it stays read."""
+    pages = f' pages="{part.pages}"' if part.pages else ""
+    parts = "" if part.whole else ' parts="chosen by the user"'
+    text = _MARK.sub("&lt;", part.text)
+    return f'<{_TAG} name="{_inside(part.name)}"{pages}{parts}>\n{text.strip(chr(10))}\n</{_TAG}>'
+
+
+def _named(name: str) -> str:
+    return f": {_inside(name)}" if name else ""
+
+
+def _inside(name: str) -> str:
+    return shown(name).translate(_NO_MARKUP)
 
 
 def build(
@@ -165,7 +207,7 @@ def build(
     messages, parts = (messages[:-1], messages[-1].parts) if go_on else (messages, ())
     if not messages or not any(_text(part).strip() for part in messages[-1].parts):
         raise prompt_empty()
-    reserve = min(max_tokens or context, context // 4)
+    reserve = answer_reserve(context, max_tokens)
     room = context - reserve
     head = 1 if messages[0].role is Role.SYSTEM and len(messages) > 1 else 0
 

@@ -90,6 +90,10 @@ class Session:
             messages, parts = messages[:-1], messages[-1].parts
         return len(self._renderer.prompt(messages, self._mode(request.thinking), parts).tokens)
 
+    def count_texts(self, texts: tuple[str, ...]) -> tuple[int, ...]:
+        """Tokens of each text as it stands in a message. Safe on another thread while an answer runs."""
+        return tuple(self._renderer.count(text) for text in texts)
+
     # An answer -------------------------------------------------------------------------------------------------------
 
     def generation(

@@ -69,7 +69,7 @@ class Worker:
     tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``. Answers are made side by side; a load
     waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
     returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
-    tokens, also while answers are made.
+    tokens, ``count_texts`` (a tuple of texts) those of each, also while answers are made.
     """
 
     def __init__(self, pipes: Pipes) -> None:
@@ -111,7 +111,7 @@ class Worker:
     # the reader's thread ---------------------------------------------------------------------------------------------
 
     def _take(self, request: Request) -> None:
-        if request.method == "count":
+        if request.method in ("count", "count_texts"):
             self._counts.put(request)
             return
         self._gate.arrived()
@@ -127,12 +127,14 @@ class Worker:
             request = self._counts.get()
             request.do(lambda request=request: self._count(request))  # type: ignore[misc]
 
-    def _count(self, request: Request) -> int:
+    def _count(self, request: Request) -> int | tuple[int, ...]:
         with self._using:  # a load that runs ends first, and one that comes waits: it frees what is used here
             request.check()
             if self._session is None:
                 raise no_model()
-            return self._session.count(request.params(GenerateRequest))
+            if request.method == "count":
+                return self._session.count(request.params(GenerateRequest))
+            return self._session.count_texts(request.params(tuple[str, ...]))
 
     # the main thread -------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ AT_ONCE = frozenset({"hub.switch"})
 
 JOBS: dict[str, str] = {
     "diagram.render": "qwen_desktop.jobs.diagrams:render",
+    "document.passages": "qwen_desktop.jobs.documents.passages:pick",
+    "document.read": "qwen_desktop.jobs.documents.reading:read",
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
     "gguf.header": "qwen_desktop.hub.importers:header",
     "history.copy": "qwen_desktop.jobs.exports.job:copied",
@@ -44,11 +46,14 @@ JOBS: dict[str, str] = {
 }
 
 #: Those that touch neither files nor networks, and so never wait for anything outside.
-COMPUTES = frozenset(name for name in JOBS if name.startswith(("diagram.", "formula.", "markdown.")))
+COMPUTES = frozenset(
+    name for name in JOBS if name.startswith(("diagram.", "document.passages", "formula.", "markdown."))
+)
 
 #: Seconds after which nobody waits any more for one that only reads files: their drive does not answer. Several times
 #: what the slowest drive takes. (Network requests have limits of their own; what copies or moves may take hours.)
 DEADLINES_S: dict[str, float] = {
+    "document.read": 120,  # it ends itself before that (core.documents.Limits)
     "gguf.header": 30,
     "library.inspect": 180,
     "library.scan": 180,

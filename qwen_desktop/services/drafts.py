@@ -19,6 +19,7 @@ from msgspec import structs
 from qwen_desktop.core.chat import Setup, is_temporary, kept_id, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt, Unsent
 from qwen_desktop.core.errors import AppError
+from qwen_desktop.core.parts import Part
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services.events import DraftChanged, EventBus, Notified, QueueChanged
 from qwen_desktop.store import drafts
@@ -79,6 +80,20 @@ class Drafts:
         """Put what was to leave before what stands in the box, and tell it."""
         self.put(conversation_id, draft.before(self.of(conversation_id)))
         self._bus.publish(DraftChanged(conversation_id))
+
+    def exchange(self, old: Part, new: Part | None) -> bool:
+        """Put ``new``, or nothing, where ``old`` is attached, in whatever box or line, and tell it; False where it is
+        nowhere any more."""
+        found = False
+        for where, unsent in list(self._unsent.items()):
+            draft = unsent.draft.exchanged(old, new)
+            queue = tuple(QueuedPrompt(prompt.id, prompt.draft.exchanged(old, new)) for prompt in unsent.queue)
+            if (draft, queue) == (unsent.draft, unsent.queue):
+                continue
+            found = True
+            self._put(where, structs.replace(unsent, draft=draft, queue=queue))
+            self._bus.publish(DraftChanged(where) if draft != unsent.draft else QueueChanged(where))
+        return found
 
     def leaving(self, conversation_id: str, draft: Draft) -> AbstractAsyncContextManager[str]:
         """For sending ``draft``, which has left the box, as the message whose id the block gets: it is kept until the

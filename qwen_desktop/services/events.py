@@ -21,6 +21,7 @@ from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.hardware import Machine
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.models import Download
+from qwen_desktop.core.parts import Part
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.text import Text
 
@@ -78,6 +79,13 @@ class AnswerEvent(Struct, frozen=True):
     conversation_id: str
     message_id: str
     event: Event
+
+
+class ReadingChanged(Struct, frozen=True):
+    """A file that is attached to a draft has been read further, or cannot be read: ``Attachments.reading`` says how it
+    stands with ``part``, which keeps its place."""
+
+    part: Part
 
 
 class RunStage(StrEnum):

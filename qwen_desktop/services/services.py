@@ -20,6 +20,7 @@ from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
+from qwen_desktop.services.attachments import Attachments
 from qwen_desktop.services.awake import Awake
 from qwen_desktop.services.backup import RESTORED, Backups
 from qwen_desktop.services.catalogue import Catalogue
@@ -42,6 +43,7 @@ from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.titles import Titles
+from qwen_desktop.services.token_counts import TokenCounts
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database, TemporaryDatabase
@@ -140,6 +142,8 @@ class Services:
         self.drafts = Drafts(self.database, self.bus)
         self.prompt_templates = PromptTemplates(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.attachments = Attachments(self.jobs, self.blobs, self.drafts, self.bus)
+        self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
     async def open(self) -> None:
         """Open the history, after a restore that waits for this; repair what a killed run left, and tell what is wrong
@@ -164,6 +168,7 @@ class Services:
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
             ("titles", self.titles.aclose, 0.01),
+            ("attachments", self.attachments.aclose, 0.01),
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),

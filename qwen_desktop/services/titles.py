@@ -16,7 +16,7 @@ from typing import Any
 from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.engine import ChatMessage, FinishReason, GenerateRequest, ModelInfo, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.model_ref import GuideRef, ModelRef
+from qwen_desktop.core.model_ref import GuideRef, ModelRef, with_context
 from qwen_desktop.core.parts import PartEvent, PartsBuilder, Role, TextPart, visible_text
 from qwen_desktop.core.titles import ASK, title_from
 from qwen_desktop.services.engines import Engines
@@ -109,7 +109,7 @@ class Titles:
         found = await self._history.untitled(where)
         if found is None:
             return
-        ref = found[0].model or self._models.ref
+        ref = with_context(found[0].model or self._models.ref, found[0].context)
         if message.provenance is None or message.provenance.guide or isinstance(ref, GuideRef):
             return
         tail = await self._history.tail(where, 2 * ANSWERS[-1] + 2)

@@ -110,6 +110,11 @@ class Blobs:
             if sha256 in self._memory:
                 await self.add(self._memory[sha256], media_type)
 
+    def file(self, sha256: str) -> Path | None:
+        """Where the content lies on the disk; None where it does not. For readers in other processes."""
+        known = sha256 not in self._memory and re.fullmatch("[0-9a-f]{64}", sha256) is not None
+        return self._folder / sha256 if known else None
+
     async def clean(self) -> int:
         """Remove what nothing names and return how much that was. Not for commands, nor for a history in memory, which
         does not know what the one on the disk names."""

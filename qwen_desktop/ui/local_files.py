@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import QMimeData, QUrl
 
 from qwen_desktop.core.text import shown
 
@@ -27,6 +27,11 @@ def path_of(url: QUrl) -> str:
         raw = unquote_to_bytes(urlsplit(bytes(url.toEncoded().data())).path)
         path = _found(os.fsdecode(raw.replace(b"\x00", b"")))
     return str(Path(path))
+
+
+def local_files(data: QMimeData) -> tuple[str, ...]:
+    """The files of this computer that were dropped or copied."""
+    return tuple(path_of(url) for url in data.urls() if url.isLocalFile()) if data.hasUrls() else ()
 
 
 def url_of(path: str | Path) -> QUrl:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
 from qwen_desktop.core.chat import is_temporary
@@ -23,7 +23,7 @@ from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.first_paint import FirstPaintWindow
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import local_files
 from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.answer_notices import AnswerNotices
     from qwen_desktop.ui.chat.page import ChatPage
+    from qwen_desktop.ui.drop_sign import DropSign
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
     from qwen_desktop.ui.widgets.skeleton import Skeleton
@@ -52,6 +53,7 @@ class MainWindow(FirstPaintWindow):
         super().__init__(paths.config / "window.json")
         self.setWindowTitle(APP)
         self.notices: AnswerNotices | None = None
+        self._sign: DropSign | None = None
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""
@@ -154,6 +156,7 @@ class MainWindow(FirstPaintWindow):
             "message.next": lambda: self._in_chat().pane.messages.step(1),
             "answer.stop": lambda: self.chat.pane.stop(),
             "composer.focus": lambda: self._in_chat().pane.setFocus(),
+            "chat.attach": lambda: self._in_chat().pane.attaching.ask(),
             "thinking.cycle": lambda: self._in_chat().pane.cycle_thinking(),
             "model.open": lambda: self.chat.ask_for_model(),
             "model.choose": lambda: self._in_chat().pane.choose_model(),
@@ -442,14 +445,50 @@ class MainWindow(FirstPaintWindow):
     # Qt ---------------------------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        files = local_files(event.mimeData())
+        if files or event.mimeData().hasImage():
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
+            self._drop_sign(True, model=bool(files) and all(".gguf" in Path(name).name.lower() for name in files))
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self._drop_sign(False)
+        super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
+        self._drop_sign(False)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.open_files(tuple(path_of(url) for url in event.mimeData().urls() if url.isLocalFile()))
+        if files := local_files(event.mimeData()):
+            self._dropped(files)
+        elif self.centralWidget() is not None:
+            self._in_chat().pane.attaching.take_picture(event.mimeData().imageData())
+
+    def _drop_sign(self, on: bool, *, model: bool = False) -> None:
+        """Say over the page what a drop here does."""
+        if self._sign is None and on and self.centralWidget() is not None:
+            from qwen_desktop.ui.drop_sign import DropSign  # noqa: PLC0415 - rare
+
+            self._sign = DropSign(self._theme, self.pages)
+        if self._sign is not None:
+            self._sign.say(on, self.tr("Drop it to open the model") if model else self.tr("Drop files to attach them"))
+
+    def _dropped(self, files: tuple[str, ...]) -> None:
+        """Models are opened; everything else is attached to the chat on show."""
+        import asyncio  # noqa: PLC0415 - not before the first paint
+
+        def sort() -> tuple[tuple[str, ...], tuple[str, ...]]:
+            models = tuple(name for name in files if _is_model(name))
+            return models, tuple(name for name in files if name not in models)
+
+        def take(found: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+            models, others = found
+            if models:
+                self.open_files(models)
+            if others:
+                self._in_chat().pane.attaching.take(others)
+
+        self.operations.run(asyncio.to_thread(sort), owner=self, on_done=take)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
@@ -466,6 +505,19 @@ class MainWindow(FirstPaintWindow):
 
 #: How the names of exports of chats end.
 _MAY_BE_CHATS = frozenset({".json", ".zip"})
+
+
+def _is_model(path: str) -> bool:
+    """Whether a dropped file is a model: its name says so, or it has a name without an ending and begins as one."""
+    name = Path(path).name
+    if ".gguf" in name.lower() or "." in name:
+        return ".gguf" in name.lower()
+    from qwen_desktop.core.files import read_file  # noqa: PLC0415 - not before the first paint
+
+    try:
+        return read_file(path, 4) == b"GGUF"
+    except OSError:
+        return False
 
 
 def _may_be_model(name: str) -> bool:

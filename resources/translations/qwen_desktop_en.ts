@@ -22,6 +22,37 @@
         </message>
     </context>
     <context>
+        <name>Attaching</name>
+        <message numerus="yes">
+            <source>%n file(s) (is|are) attached.</source>
+            <translation>
+                <numerusform>%n file is attached.</numerusform>
+                <numerusform>%n files are attached.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Attach the %n file(s) in {name}?</source>
+            <translation>
+                <numerusform>Attach the %n file in {name}?</numerusform>
+                <numerusform>Attach the %n files in {name}?</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The message has %n token(s); there is room for {room}.</source>
+            <translation>
+                <numerusform>The message has %n token; there is room for {room}.</numerusform>
+                <numerusform>The message has %n tokens; there is room for {room}.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name} has more than %n file(s). Choose the ones that you need.</source>
+            <translation>
+                <numerusform>{name} has more than %n file. Choose the ones that you need.</numerusform>
+                <numerusform>{name} has more than %n files. Choose the ones that you need.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>
@@ -240,6 +271,16 @@
             <translation>
                 <numerusform>%n model is in the list.</numerusform>
                 <numerusform>%n models are in the list.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>PartsDialog</name>
+        <message numerus="yes">
+            <source>{chosen} of %n part(s) chosen</source>
+            <translation>
+                <numerusform>{chosen} of %n part chosen</numerusform>
+                <numerusform>{chosen} of %n parts chosen</numerusform>
             </translation>
         </message>
     </context>
@@ -493,6 +534,93 @@
             <translation>
                 <numerusform>%n character</numerusform>
                 <numerusform>%n characters</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n page(s)</source>
+            <translation>
+                <numerusform>%n page</numerusform>
+                <numerusform>%n pages</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>documents</name>
+        <message numerus="yes">
+            <source>%n attachment(s) of the message (was|were) not read.</source>
+            <translation>
+                <numerusform>%n attachment of the message was not read.</numerusform>
+                <numerusform>%n attachments of the message were not read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chapter(s) (is|are) missing from the file.</source>
+            <translation>
+                <numerusform>%n chapter is missing from the file.</numerusform>
+                <numerusform>%n chapters are missing from the file.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n formula(s) (has|have) no saved value and (is|are) shown empty: open and save the file in a spreadsheet program to have (it|them) computed.</source>
+            <translation>
+                <numerusform>%n formula has no saved value and is shown empty: open and save the file in a spreadsheet program to have it computed.</numerusform>
+                <numerusform>%n formulas have no saved value and are shown empty: open and save the file in a spreadsheet program to have them computed.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n hidden slide(s) (was|were) read, too.</source>
+            <translation>
+                <numerusform>%n hidden slide was read, too.</numerusform>
+                <numerusform>%n hidden slides were read, too.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n page(s) (has|have) no text (pictures or scans): {pages}.</source>
+            <translation>
+                <numerusform>%n page has no text (pictures or scans): {pages}.</numerusform>
+                <numerusform>%n pages have no text (pictures or scans): {pages}.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>A table of %n row(s) and {columns} columns.</source>
+            <translation>
+                <numerusform>A table of %n row and {columns} columns.</numerusform>
+                <numerusform>A table of %n rows and {columns} columns.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Only the first %n cell(s) were read.</source>
+            <translation>
+                <numerusform>Only the first %n cell were read.</numerusform>
+                <numerusform>Only the first %n cells were read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Only the first %n character(s) were read.</source>
+            <translation>
+                <numerusform>Only the first %n character were read.</numerusform>
+                <numerusform>Only the first %n characters were read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Only the first {read} of its %n page(s) were read.</source>
+            <translation>
+                <numerusform>Only the first {read} of its %n page were read.</numerusform>
+                <numerusform>Only the first {read} of its %n pages were read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Reading took longer than %n second(s): the rest was left out.</source>
+            <translation>
+                <numerusform>Reading took longer than %n second: the rest was left out.</numerusform>
+                <numerusform>Reading took longer than %n seconds: the rest was left out.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name} could not be read within %n second(s).</source>
+            <translation>
+                <numerusform>{name} could not be read within %n second.</numerusform>
+                <numerusform>{name} could not be read within %n seconds.</numerusform>
             </translation>
         </message>
     </context>

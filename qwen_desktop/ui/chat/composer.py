@@ -4,7 +4,7 @@ its place."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -18,16 +18,17 @@ from qwen_desktop.core.parts import FilePart, Part
 from qwen_desktop.services.events import ModelState, ModelStatus
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import native_keys
-from qwen_desktop.ui.chat.chips import Attachments, PromptLine
+from qwen_desktop.ui.chat.attachment_chips import AttachmentChips
 from qwen_desktop.ui.chat.message_edit import MessageEdit
+from qwen_desktop.ui.chat.prompt_line import PromptLine
 from qwen_desktop.ui.chat.switch_hint import SwitchHint
 from qwen_desktop.ui.chat.template_fields import TemplateFields
 from qwen_desktop.ui.chat.thinking_control import ThinkingControl
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.buttons import IconButton, MenuButton, RoundButton
+from qwen_desktop.ui.widgets.buttons import IconButton, MenuButton, RoundButton, TextButton
 from qwen_desktop.ui.widgets.folding import FoldingRow
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label
 from qwen_desktop.ui.widgets.surface import FloatingFrame
 
 #: A load shorter than this, in milliseconds, is not shown: it would only flicker.
@@ -50,6 +51,9 @@ class Composer(FloatingFrame):
     go_on_wanted = Signal()
     #: The button with the slash was pressed.
     templates_wanted = Signal()
+    attach_wanted = Signal()
+    #: Something attached was taken away.
+    detached = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(theme, parent)
@@ -57,11 +61,16 @@ class Composer(FloatingFrame):
         self._running = self._setting = False
         self._was_empty = True
         self._limit = 300
+        #: Asked before a draft leaves the box: True keeps it there for now.
+        self.holds: Callable[[Draft], bool] = lambda _draft: False
         self.line = PromptLine(theme, self)
         self.line.go_on_wanted.connect(self.go_on_wanted)
-        self.attached = Attachments(theme, self)
+        self.attached = AttachmentChips(theme, self)
         self.attached.insert_wanted.connect(self._insert)
         self.attached.remove_wanted.connect(self._detach)
+        self.waiting = WaitingRow(theme, self)
+        self.waiting.hide()
+        self.waiting.stopped.connect(lambda: self.set_waiting(False))
         self.edit = MessageEdit(theme, self)
         self.edit.setAccessibleName(self.tr("Message"))
         self.edit.send_wanted.connect(self._send)
@@ -72,6 +81,10 @@ class Composer(FloatingFrame):
         self.fields = TemplateFields(theme, self.edit, self)
         self.slash = IconButton(theme, "slash", self.tr("Prompt templates ( / )"), self)
         self.slash.clicked.connect(self.templates_wanted)
+        self.attach_button = IconButton(theme, "plus", self.tr("Attach files"), self)
+        named = self._with_key(self.tr("Attach files"), command("chat.attach").keys_on()[0])
+        self.attach_button.setToolTip(texts.tip(named))
+        self.attach_button.clicked.connect(self.attach_wanted)
         self.thinking = ThinkingControl(theme, self)
         self.thinking.chosen.connect(self.switches.set_mode)
         self.model = ModelButton(theme, self)
@@ -83,17 +96,20 @@ class Composer(FloatingFrame):
         self.button.clicked.connect(self._pressed)
         self._late = QTimer(self, singleShot=True, interval=_SHOW_LOADING_MS)
         self._late.timeout.connect(lambda: self._show_loading(True))
-        right = QWidget(self)
-        row((self.loading, 1), (None, 0), self.model, self.queue_button, self.button, on=right)
-        tools = FoldingRow(self)
-        tools.add(self.slash)
-        tools.add(self.thinking)
-        tools.add(right, wide=True)
-        self._above = column(self.line, self.attached, gap=8)
-        column(self._above, self.edit, self.switches, self.fields, 22, tools, on=self, margins=(17, 13, 12, 10))
+        self._lay_out()
         self.set_send_with("enter")
         self._order()
         self.setFocusProxy(self.edit)
+
+    def _lay_out(self) -> None:
+        left, right = QWidget(self), QWidget(self)
+        row(self.attach_button, self.slash, self.thinking, on=left)
+        row((self.loading, 1), (None, 0), self.model, self.queue_button, self.button, on=right)
+        tools = FoldingRow(self)
+        tools.add(left)
+        tools.add(right, wide=True)
+        self._above = column(self.line, self.attached, self.waiting, gap=8)
+        column(self._above, self.edit, self.switches, self.fields, 22, tools, on=self, margins=(17, 13, 12, 10))
 
     # Content ----------------------------------------------------------------------------------------------------------
 
@@ -105,8 +121,9 @@ class Composer(FloatingFrame):
     def set_draft(self, draft: Draft) -> None:
         """Show another draft, which is no editing."""
         self._setting = True
-        self.fields.end()
-        self.edit.set_text(draft.text)
+        if draft.text != self.edit.toPlainText():
+            self.fields.end()
+            self.edit.set_text(draft.text)
         self._attach(draft.attachments)
         self._setting = False
 
@@ -115,6 +132,28 @@ class Composer(FloatingFrame):
         self.set_draft(draft)
         self.edited.emit()
         self.edit.setFocus()
+
+    def attach_all(self, parts: Sequence[Part]) -> None:
+        """Attach these, as if they had been dropped here."""
+        self._attach((*self._attachments, *parts))
+
+    def exchange(self, old: Part, new: Part) -> None:
+        """Attach another part in the place of one."""
+        self._attach(self.draft.exchanged(old, new).attachments)
+
+    def set_waiting(self, waiting: bool) -> None:
+        """Say that the draft is sent as soon as its files are read, or no longer."""
+        self.waiting.setVisible(waiting)
+        self._show_above()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the draft is sent as soon as its files are read."""
+        return not self.waiting.isHidden()
+
+    def send(self) -> None:
+        """Send what stands in the box, as its key does."""
+        self._send()
 
     def show_queue(self, queue: Sequence[QueuedPrompt], *, waits: bool) -> None:
         """Show the prompts that wait in line; ``waits``: for the user, not for an answer."""
@@ -209,6 +248,9 @@ class Composer(FloatingFrame):
         draft = self.draft
         if draft.parts and self.fields.holds():
             return
+        if draft and self.holds(draft):
+            return
+        self.set_waiting(False)
         if draft.parts:
             self.take(Draft())
             self.sent.emit(draft)
@@ -230,6 +272,7 @@ class Composer(FloatingFrame):
             self.edited.emit()
 
     def _detach(self, place: int) -> None:
+        self.detached.emit(self._attachments[place])
         self._attach(self._attachments[:place] + self._attachments[place + 1 :])
         self.edit.setFocus()
 
@@ -255,22 +298,40 @@ class Composer(FloatingFrame):
         if not self.attached.isHidden():
             self.attached.set_room(room if self.line.isHidden() else room // 3)
             room -= self.attached.height()
+        room -= 0 if self.waiting.isHidden() else self.waiting.sizeHint().height()
         if not self.line.isHidden():
             self.line.set_room(room)
             room -= self.line.sizeHint().height()
         self.edit.set_limit(_LINES + max(0, room))
 
     def _show_above(self) -> None:
-        shown = not (self.line.isHidden() and self.attached.isHidden())
+        shown = not (self.line.isHidden() and self.attached.isHidden() and self.waiting.isHidden())
         self._above.setContentsMargins(0, 0, 0, 12 if shown else 0)
         self._share_room()
         self._order()
 
     def _order(self) -> None:
         """Let Tab go from top to bottom."""
-        stops = [*self.line.stops, *self.attached.stops, self.edit]
+        stops = [*self.line.stops, *self.attached.stops, self.waiting.stop, self.edit]
         for first, then in itertools.pairwise(stops):
             QWidget.setTabOrder(first, then)
+
+
+class WaitingRow(QWidget):
+    """Says that the message is sent as soon as its files are read, and lets the user stop that."""
+
+    stopped = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.said = ElidedLabel(
+            theme, self.tr("Sent as soon as the files are read."), self, role="small", color="text_muted"
+        )
+        self.said.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.stop = TextButton(theme, self.tr("Do not send yet"), self, kind="link")
+        self.stop.setProperty("small", True)
+        self.stop.clicked.connect(self.stopped)
+        row(IconLabel(theme, "pause", self), (self.said, 1), self.stop, on=self, margins=(2, 0, 0, 0))
 
 
 class ModelButton(MenuButton):

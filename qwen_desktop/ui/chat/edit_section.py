@@ -23,7 +23,6 @@ from qwen_desktop.ui.texts import tip
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel
 
 #: The share of the transcript's height that the words may take, and the least of it in pixels.
 _SHARE, _LEAST = 0.5, 90
@@ -46,7 +45,7 @@ def edited_parts(message: Message, text: str) -> tuple[Part, ...]:
 
 
 class EditBox(QWidget):
-    """The box: what is attached, the words, Cancel and Send. ``saved`` and ``left`` say how it ends: with the text, or
+    """The box: the words, Cancel and Send. ``saved`` and ``left`` say how it ends: with the text, or
     whether that is to be forgotten."""
 
     saved = Signal(str)
@@ -77,10 +76,9 @@ class EditBox(QWidget):
         self.save = TextButton(theme, save, self, kind="primary")
         self.save.setToolTip(tip(native_keys(command("message.save").shortcut)))
         self.save.clicked.connect(self._save)
-        # A file is a card of its own above the box.
-        files = [self._file(part) for part in self._attached if not isinstance(part, FilePart)]
+        # What is attached are cards of their own above the box.
         self._buttons = row(None, self.cancel, self.save, gap=8)
-        column(*files, 4 if files else 0, self.edit, 8, self._buttons, on=self, margins=(16, 13, 16, 12))
+        column(self.edit, 8, self._buttons, on=self, margins=(16, 13, 16, 12))
         theme.changed.connect(self.update)
         self._show()
 
@@ -102,11 +100,6 @@ class EditBox(QWidget):
             cursor.insertText(kept.text)
         cursor.setPosition(min(kept.cursor, self.edit.document().characterCount() - 1))
         self.edit.setTextCursor(cursor)
-
-    def _file(self, part: ImagePart | AudioPart) -> QWidget:
-        line = QWidget(self)
-        row(IconLabel(self._theme, "file-up", line, size=16), (ElidedLabel(self._theme, part.name, line), 1), on=line)
-        return line
 
     def set_busy(self, busy: bool) -> None:
         """While it is being sent nothing can be changed."""

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy, QWidget
 
 from qwen_desktop.core.drafts import fits_box, is_long
 from qwen_desktop.core.text import clean
+from qwen_desktop.ui.local_files import local_files
 from qwen_desktop.ui.theme import Theme
 
 #: Between the text and the scroll bar, where lines may begin, in px.
@@ -23,6 +24,9 @@ class MessageEdit(QPlainTextEdit):
     send_wanted = Signal()
     recall_wanted = Signal()
     long_paste = Signal(str)
+    #: Paths of files, and a picture, from the clipboard; taken only where ``takes_files``.
+    files_pasted = Signal(object)
+    picture_pasted = Signal(object)
     focus_changed = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -30,6 +34,7 @@ class MessageEdit(QPlainTextEdit):
         self._theme = theme
         self._limit = 300
         self._hint = ""
+        self.takes_files = False
         self.send_with: Literal["enter", "ctrl_enter"] = "enter"
         self.setObjectName("message")
         self.setProperty("ownFocus", True)
@@ -111,15 +116,22 @@ class MessageEdit(QPlainTextEdit):
             self._fit()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls():
+        if event.mimeData().hasUrls() or (self.takes_files and event.mimeData().hasImage()):
             event.ignore()  # files belong to the window
         else:
             super().dragEnterEvent(event)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        return source.hasText()
+        return source.hasText() or (self.takes_files and (source.hasImage() or bool(local_files(source))))
 
     def insertFromMimeData(self, source: QMimeData) -> None:
+        files = local_files(source) if self.takes_files else ()
+        if files:
+            self.files_pasted.emit(files)
+            return
+        if self.takes_files and source.hasImage() and not source.text().strip():
+            self.picture_pasted.emit(source.imageData())
+            return
         text = clean(source.text()).replace("\r\n", "\n").replace("\r", "\n")
         if is_long(text) or not fits_box(text):
             self.long_paste.emit(text)

@@ -21,7 +21,7 @@ from qwen_desktop.core.chat import Conversation, Setup, is_temporary, new_id
 from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
-from qwen_desktop.core.parts import FilePart, Role
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Role
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
@@ -32,14 +32,16 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.assistants.looks import in_words
 from qwen_desktop.ui.chat import diagrams
 from qwen_desktop.ui.chat.assistant_bar import AssistantMenu, FieldsBar
+from qwen_desktop.ui.chat.attached_file import AttachedMedia
 from qwen_desktop.ui.chat.attached_text import AttachedText
-from qwen_desktop.ui.chat.chips import words_of
+from qwen_desktop.ui.chat.attaching import Attaching
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
 from qwen_desktop.ui.chat.instructions_panel import InstructionsPanel
 from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
+from qwen_desktop.ui.chat.prompt_line import words_of
 from qwen_desktop.ui.chat.side_panel import SidePanel
 from qwen_desktop.ui.chat.status_line import StatusLine
 from qwen_desktop.ui.chat.template_menu import TemplateMenu
@@ -104,6 +106,7 @@ class ConversationPane(QWidget):
         self.assistant_menu.chosen.connect(self.assist)
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
+        self.attaching = Attaching(ui, self, self.composer, self, self._warm)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.instructions = InstructionsPanel(ui.theme, self)
         self.messages.pointed = lambda: self.versions.pointed
@@ -195,6 +198,11 @@ class ConversationPane(QWidget):
         return self.feed.id
 
     @property
+    def conversation(self) -> Conversation | None:
+        """The one on show, None for a new one."""
+        return self._conversation if self.current else None
+
+    @property
     def areas(self) -> list[QWidget]:
         """Its parts, in the order in which F6 goes through them."""
         messages = self.transcript if self.transcript.isVisible() else self.empty
@@ -242,6 +250,7 @@ class ConversationPane(QWidget):
         self._show_assistant()
         opening = self.feed.open(where)
         self.composer.set_draft(self._drafts.of(where))
+        self.attaching.forget_room()
         self._place = None
         self._show_queue()
         self._show_setup()
@@ -271,6 +280,7 @@ class ConversationPane(QWidget):
         if event.conversation_id == self.current:
             self.composer.set_draft(self._drafts.of(self.current))
             self._show_waits()
+            self.attaching.exchanged()
 
     def _send(self, draft: Draft) -> None:
         """Send what was written, after what is said and waits already."""
@@ -320,8 +330,14 @@ class ConversationPane(QWidget):
         self._ui.operations.run(self._queue.send_now(self._id, prompt_id), owner=self)
         self.composer.setFocus()
 
-    def _read(self, part: FilePart) -> None:
-        AttachedText(self._ui.theme, part, self.window()).open()
+    def _read(self, part: FilePart | ImagePart | AudioPart) -> None:
+        """Show something that is attached, or was."""
+        if isinstance(part, FilePart) and part.text:
+            drafted = part in self.composer.draft.attachments
+            choose = partial(self.attaching.choose_parts, part) if drafted else None
+            AttachedText(self._ui, part, self.window(), tokens=self.attaching.known(part), choose=choose).open()
+        elif isinstance(part, ImagePart | AudioPart):
+            AttachedMedia(self._ui, part, self.window()).open()
 
     # Answers ----------------------------------------------------------------------------------------------------------
 
@@ -534,6 +550,7 @@ class ConversationPane(QWidget):
             self._conversation = event.conversation
             self._show_setup()
             self._show_assistant()
+            self.attaching.show()
             self._show_model()
 
     def _adopted(self, conversation_id: str) -> None:
@@ -581,6 +598,17 @@ class ConversationPane(QWidget):
         if found is not None and self.current:
             return Setup(found.system_prompt, found.sampling, found.context)
         return self._drafts.setup("").over(self._begun_setup())
+
+    @property
+    def system_prompt(self) -> str:
+        """The instructions that it has, or will begin with."""
+        chosen = self._setup.system_prompt
+        return (self._ui.services.preferences.settings.chat.system_prompt if chosen is None else chosen).strip()
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens the model is to remember here, where that was chosen."""
+        return self._setup.context
 
     def _begun_setup(self) -> Setup:
         """What the assistant of a new chat says."""
@@ -658,6 +686,7 @@ class ConversationPane(QWidget):
     def _show_model(self, _event: object = None) -> None:
         state = self.model_state
         self.composer.set_model(state)
+        self.attaching.show()
         self.status.set_model(state)
         self.empty.set_model(state)
         self._show_thinking()
@@ -667,6 +696,7 @@ class ConversationPane(QWidget):
         self._stack.setCurrentWidget(self.transcript if self.transcript.items else self.empty)
         self.status.set_run(self.feed.run)
         self.status.set_context(*self.feed.context)
+        self.attaching.count_shown(self.transcript)
 
     @property
     def running(self) -> bool:

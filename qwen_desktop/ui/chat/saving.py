@@ -69,6 +69,11 @@ def save_block(ui: UiContext, block: Block, owner: QWidget) -> None:
         _ask(ui, owner, title, name, everything, make=lambda _: text.encode("utf-8", "replace"))
 
 
+def save_data(ui: UiContext, owner: QWidget, title: str, name: str, data: bytes) -> None:
+    """Ask where a file goes that is there already, and write it."""
+    _ask(ui, owner, title, name, translate("SaveDialog", "All files (*)"), make=lambda _: data)
+
+
 def save_diagram(ui: UiContext, picture: Picture, owner: QWidget) -> None:
     """Ask where a diagram goes and write it as on screen: as PNG where the name ends so, else as SVG."""
     style = Style(ui.theme)

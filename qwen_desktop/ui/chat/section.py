@@ -22,6 +22,7 @@ from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_flow import At, Sources
 
 if TYPE_CHECKING:
+    from qwen_desktop.services.token_counts import Count
     from qwen_desktop.ui.chat.transcript_items import MessageItem
 
 
@@ -35,6 +36,8 @@ class Options:
     #: the model obeys ``/think`` and ``/no_think``, which are marked in questions then
     soft_switches: bool = False
     changed: Callable[[MessageItem, Section], object] | None = None
+    #: How many tokens something attached has for the model that answers here.
+    tokens: Callable[[Part], Count] | None = None
     #: Told of each message that comes on show, before it is laid out.
     came: Callable[[MessageItem], object] | None = None
     #: From which word on, counted from 1, an answer made again is another one; None while that is not known.

@@ -8,12 +8,13 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.drafts import is_pasted
-from qwen_desktop.core.parts import FilePart, Part
+from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
+from qwen_desktop.services.token_counts import Count
+from qwen_desktop.ui.chat.attachment_chips import described
 from qwen_desktop.ui.chat.blocks import PaintContext, Target, focus_ring
 from qwen_desktop.ui.chat.blocks_draw import card, draw_icon
 from qwen_desktop.ui.chat.blocks_flow import At
 from qwen_desktop.ui.chat.blocks_style import text_width
-from qwen_desktop.ui.chat.chips import described
 from qwen_desktop.ui.chat.section import Section
 from qwen_desktop.ui.texts import fill, translate
 from qwen_desktop.ui.widgets.labels import draw_line
@@ -31,19 +32,39 @@ class FileSection(Section):
 
     heading = True
 
-    def __init__(self, item: MessageItem, name: str, part: FilePart) -> None:
+    def __init__(self, item: MessageItem, name: str, part: FilePart | ImagePart | AudioPart) -> None:
         super().__init__(item, name)
-        self.kind = FilePart
+        self.kind = type(part)
         self.top_gap = 18.0 if name == "part0." else 8.0
         self._part = part
-        self._icon, self._name, self._facts = described(part)
+        self._count: Count | None = None
+        self._describe()
+
+    def _describe(self) -> None:
+        part = self._part
+        tokens = self.item.options.tokens
+        self._count = tokens(part) if tokens is not None and isinstance(part, FilePart) else None
+        self._icon, self._name, self._facts = described(part, self._count)
         said = translate("transcript", "Pasted text: {name}") if is_pasted(part) else "{name}"
         #: What it is called where it cannot be seen.
-        self.label = f"{fill(said, name=self._name)}, {self._facts}"
+        self.label = ", ".join(filter(None, (fill(said, name=self._name), self._facts)))
         self.spoken = fill(translate("transcript", "Attached: {what}"), what=self.label)
 
     def take(self, part: Part) -> bool:
-        return part == self._part
+        if part != self._part:
+            return False
+        tokens = self.item.options.tokens
+        if tokens is not None and isinstance(part, FilePart) and tokens(part) != self._count:
+            self._describe()
+        return True
+
+    @property
+    def _readable(self) -> bool:
+        return isinstance(self._part, FilePart) and bool(self._part.text)
+
+    @property
+    def _opens(self) -> bool:
+        return self._readable or bool(self._part.sha256)
 
     def lay(self, width: float) -> None:
         style = self.style
@@ -78,7 +99,8 @@ class FileSection(Section):
             focus_ring(painter, context, frame)
 
     def targets(self) -> list[Target]:
-        """The card, where there is something to read."""
+        """The card, where there is something to read, to see or to save."""
         place = self.placed(self._card)
-        read = fill(translate("transcript", "Read {what}"), what=self.label)
-        return [Target("file", "file", self.name, place, read)] if self._part.text else []
+        open_ = translate("transcript", "Read {what}") if self._readable else translate("transcript", "Open {what}")
+        read = fill(open_, what=self.label)
+        return [Target("file", "file", self.name, place, read)] if self._opens else []

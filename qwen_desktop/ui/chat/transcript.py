@@ -7,7 +7,7 @@ This file is its public face; ``transcript_canvas`` scrolls and paints, ``transc
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -17,9 +17,10 @@ from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import Role
+from qwen_desktop.core.parts import FilePart, Part, Role
 from qwen_desktop.jobs.markdown.blocks import TableBlock
 from qwen_desktop.services.events import RunState
+from qwen_desktop.services.token_counts import Count
 from qwen_desktop.ui.chat.accessible import attach
 from qwen_desktop.ui.chat.blocks import Target
 from qwen_desktop.ui.chat.selection import END, Place
@@ -265,6 +266,15 @@ class TranscriptView(TranscriptCanvas):
         self.options.show_speed, self.options.open_thinking = show_speed, open_thinking
         for item in self.items:
             if item.laid_out:
+                item.refresh()
+                self.mark(item)
+        self.arrange()
+
+    def show_tokens(self, tokens: Callable[[Part], Count]) -> None:
+        """Say how many tokens attachments have; other numbers may be known than before."""
+        self.options.tokens = tokens
+        for item in self.items:
+            if item.laid_out and any(isinstance(part, FilePart) for part in item.message.parts):
                 item.refresh()
                 self.mark(item)
         self.arrange()

@@ -16,7 +16,17 @@ from PySide6.QtGui import QPainter, QPainterPath
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Message, Status, Versions
-from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, code_text, markdown_text
+from qwen_desktop.core.parts import (
+    AudioPart,
+    FilePart,
+    ImagePart,
+    Part,
+    Role,
+    TextPart,
+    ThinkingPart,
+    code_text,
+    markdown_text,
+)
 from qwen_desktop.jobs.markdown.blocks import Block, verbatim
 from qwen_desktop.services.events import RunState
 from qwen_desktop.ui.chat.blocks import TARGET, Directed, Layout, PaintContext, Target
@@ -46,6 +56,10 @@ _BELOW_EDIT = 14.0
 _FILE_GAP = 8.0
 #: What is painted beside its own rectangle: a focus ring.
 _AROUND = 8.0
+
+
+#: Parts that are cards above a message.
+_FILES = (FilePart, ImagePart, AudioPart)
 
 
 class MessageItem(Directed):
@@ -139,7 +153,9 @@ class MessageItem(Directed):
         lines = text.count("\n") + math.ceil(len(text) / per_line) if text else 0
         cut = CUT_LINE if self.cut_above else 0.0
         if self.user:
-            cut += sum(style.px(36) + 8 for part in self.message.parts if isinstance(part, FilePart))
+            cut += sum(
+                style.px(36) + 8 for part in self.message.parts if isinstance(part, FilePart | ImagePart | AudioPart)
+            )
             return _BUBBLE_GAP + max(1, lines) * line + 2 * _BUBBLE_PAD_Y + _UNDER + style.px(TARGET) + cut
         extra = HeaderSection.top_gap + style.px(24) + 4 + 8 + style.px(32)
         extra += sum(style.px(40) + 10 for part in self.message.parts if isinstance(part, ThinkingPart))
@@ -249,7 +265,7 @@ class MessageItem(Directed):
             return self.extra[name]
         if self.edited and isinstance(part, TextPart):
             return None  # its words stand in the widget that edits them
-        if isinstance(part, FilePart):
+        if isinstance(part, _FILES):
             file = known.get(name)
             return file if isinstance(file, FileSection) and file.take(part) else FileSection(self, name, part)
         if isinstance(part, ThinkingPart):

@@ -19,7 +19,7 @@ from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.ui import actions
 from qwen_desktop.ui.actions import native_keys, pressed, with_native_keys
 from qwen_desktop.ui.chat import edit_section
-from qwen_desktop.ui.chat.chips import PromptChip
+from qwen_desktop.ui.chat.prompt_line import PromptChip
 from qwen_desktop.ui.theme import Theme
 
 D, B = Qt.Key.Key_Delete, Qt.Key.Key_Backspace

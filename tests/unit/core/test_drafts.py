@@ -12,10 +12,13 @@ from qwen_desktop.core.drafts import (
     Draft,
     fits_box,
     is_long,
+    is_pasted,
+    is_unread,
     pasted,
     pasted_texts,
+    unread,
 )
-from qwen_desktop.core.parts import ImagePart, TextPart
+from qwen_desktop.core.parts import FilePart, ImagePart, TextPart
 
 _TEXTS = st.one_of(st.text(max_size=30), st.sampled_from(["x" * (LARGEST_TEXT - 1), "line\n" * 3000, "y" * 30_000]))
 
@@ -54,3 +57,17 @@ def test_two_drafts_as_one_lose_no_word_and_fit_the_box(first: str, second: str)
     words = "".join((*pasted_texts(joined.attachments), joined.text))
     for text in (first, second):
         assert text in words or pasted(text).text in words
+
+
+def test_the_place_of_a_file_is_no_part_of_the_message_and_is_exchanged_wherever_it_stands() -> None:
+    place, twin = unread("lease.pdf"), unread("lease.pdf")
+    draft = Draft("What is it?", (place, pasted("x"), twin))
+    assert place != twin
+    assert is_unread(place) and not is_pasted(place)
+    assert draft.unread == (place, twin)
+    assert [type(part) for part in draft.parts] == [FilePart, TextPart]
+    read = FilePart("ab" * 32, "application/pdf", "lease.pdf", 9, "text")
+    assert draft.exchanged(place, read).attachments == (read, pasted("x"), twin)
+    assert draft.exchanged(twin, None).attachments == (place, pasted("x"))
+    assert draft.exchanged(read, None) == draft
+    assert not Draft("", (place,)).parts

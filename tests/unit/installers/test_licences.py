@@ -140,6 +140,15 @@ def test_fonts_data_and_scripts_of_others_are_listed_with_their_own_licences(
     )
 
 
+def test_pdfium_has_the_texts_of_all_that_is_linked_into_it(make: Callable[..., list[Component]]) -> None:
+    library = "pypdfium2_raw/libpdfium.so"
+    texts = {"licenses/BUILD_LICENSES/pdfium.txt": "PDFium", "licenses/BUILD_LICENSES/lcms.txt": "Little CMS"}
+    parts = by_name(make(f"_internal/{library}", packages=(package("pypdfium2", "", library, texts=texts),)))
+    assert parts["PDFium"].files[0][0] == f"_internal/{library}" and not parts["pypdfium2"].files
+    assert {"PDFium", "Little CMS"} <= set(parts["PDFium"].texts)
+    assert parts["pypdfium2"].licence == "Apache-2.0 AND BSD-3-Clause"
+
+
 def test_a_library_that_nobody_knows_stops_the_build(make: Callable[..., list[Component]]) -> None:
     with pytest.raises(Failed, match=r"whose these files are: _internal/libmystery\.so\.1"):
         make("_internal/libmystery.so.1")

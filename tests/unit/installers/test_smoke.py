@@ -23,6 +23,8 @@ from dev_console import Failed  # noqa: E402
 from smoke_picture import Picture, from_bmp, from_xwd  # noqa: E402
 from smoke_report import Report  # noqa: E402
 
+from qwen_desktop.core.documents import Limits, guess  # noqa: E402
+from qwen_desktop.jobs.documents.readers import read_document  # noqa: E402
 from tests.pele import needs_pele  # noqa: E402
 
 
@@ -315,3 +317,13 @@ def test_a_report_that_found_faults_has_not_passed(tmp_path: Path, capsys: pytes
     assert "more than the 4 MB" in found["notes"][0]
     assert found["logs"]["window.log"].endswith("99")
     assert Report(tmp_path, as_json=True).over([]) == 0
+
+
+# Documents -----------------------------------------------------------------------------------------------------------
+
+
+def test_its_documents_are_what_they_are_called(tmp_path: Path) -> None:
+    for name, data in smoke_files.documents().items():
+        (tmp_path / name).write_bytes(data)
+        found = read_document(str(tmp_path / name), name, Limits())
+        assert smoke_files.WORDS in found["text"] and found["media_type"] == guess(name)[1]
