@@ -23,6 +23,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_queue import PromptQueue
+from qwen_desktop.services.search import Search
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 
@@ -52,6 +53,7 @@ class App:
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.history = History(db, self.bus)
+        self.search = Search(db, self.bus)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)

@@ -37,7 +37,13 @@ class Command(Struct, frozen=True):
 # fmt: off
 COMMANDS: tuple[Command, ...] = (
     Command("chat.new", QT_TRANSLATE_NOOP("commands", "New chat"), "Ctrl+N", "app"),
-    Command("chat.find", QT_TRANSLATE_NOOP("commands", "Find a chat"), "Ctrl+K", "app"),
+    Command("chat.find", QT_TRANSLATE_NOOP("commands", "Search"), "Ctrl+K", "app"),
+    Command("palette.actions", QT_TRANSLATE_NOOP("commands", "All actions"), "Ctrl+Shift+P", "app"),
+    Command("find.open", QT_TRANSLATE_NOOP("commands", "Find in this chat"), "Ctrl+F"),
+    Command("find.next", QT_TRANSLATE_NOOP("commands", "Next place found"), "F3", also=("Ctrl+G",),
+            mac=("Ctrl+G", "F3")),
+    Command("find.previous", QT_TRANSLATE_NOOP("commands", "Previous place found"), "Shift+F3", also=("Ctrl+Shift+G",),
+            mac=("Ctrl+Shift+G", "Shift+F3")),
     Command("chat.rename", QT_TRANSLATE_NOOP("commands", "Rename chat"), "F2", "chat"),
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat"),

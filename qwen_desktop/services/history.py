@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation, Message, Node, Versions, new_id
+from qwen_desktop.core.chat import Conversation, Message, Names, Node, Versions, new_id
 from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
@@ -72,6 +72,14 @@ class History:
     async def list(self) -> tuple[Conversation, ...]:
         """All conversations: pinned first, then the newest."""
         return await self._db.read(conversations.listed)
+
+    async def recent(self, count: int) -> tuple[Conversation, ...]:
+        """The ``count`` conversations that were changed last, without those in the archive."""
+        return await self._db.read(conversations.recent, count)
+
+    async def names(self) -> Names:
+        """What conversations can be told apart by."""
+        return await self._db.read(conversations.names)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """One conversation, None when it is unknown or deleted."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QGuiApplication, QTextCursor
-from PySide6.QtWidgets import QWidget
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QTextEdit, QWidget
 
+from qwen_desktop.core.commands import command
 from qwen_desktop.core.parts import FilePart
+from qwen_desktop.ui import texts
+from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.chat.chips import amount
+from qwen_desktop.ui.chat.finding import Pattern
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 
 #: Characters that are shown in one go, and of one line: laying out longer ones holds everything up.
 _PIECE, _LINE = 8_000, 2_000
+#: So many places of what is looked for are marked.
+_MARKS = 500
 #: No more is shown than this; it can be copied whole.
 _MOST = 1_000_000
 
@@ -22,7 +28,7 @@ _MOST = 1_000_000
 class AttachedText(Dialog):
     """Read only; all of it is copied by its button."""
 
-    def __init__(self, theme: Theme, part: FilePart, parent: QWidget | None) -> None:
+    def __init__(self, theme: Theme, part: FilePart, parent: QWidget | None, pattern: Pattern | None = None) -> None:
         title = part.name or self.tr("Pasted text")
         note = amount(part)
         if len(part.text) > _MOST:
@@ -32,9 +38,16 @@ class AttachedText(Dialog):
         self.view.setFont(theme.font("code"))
         self.view.setMinimumHeight(theme.grown(320))
         self.body.addWidget(self.view)
+        self._pattern = pattern
+        #: Where in the document what is looked for stands.
+        self._found: list[tuple[int, int]] = []
+        self._current = -1
+        if pattern is not None:
+            self.add_button(texts.marked(command("find.next").title), self._next, closes=False)
+            theme.changed.connect(self._mark)
         self.add_button(self.tr("Copy"), lambda: QGuiApplication.clipboard().setText(part.text), closes=False)
         self.add_button(self.tr("Close"), kind="primary", default=True)
-        self._pieces = _pieces(part.text[:_MOST])
+        self._pieces = _pieces(part.text[:_MOST].replace("\r\n", "\n"))
         self._timer = QTimer(self, interval=0)
         self._timer.timeout.connect(self._more)
         self._more()
@@ -47,7 +60,50 @@ class AttachedText(Dialog):
             return
         cursor = QTextCursor(self.view.document())
         cursor.movePosition(QTextCursor.MoveOperation.End)
+        start = cursor.position()
         cursor.insertText(piece)
+        if self._pattern is not None and len(self._found) < _MARKS:
+            ranges = [each for step in self._pattern.steps(piece) for each in step]
+            self._found += [(start + _units(piece[:a]), start + _units(piece[:b])) for a, b in ranges]
+            if ranges and self._current < 0:
+                self._next()
+            elif ranges:
+                self._mark()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if pressed(event, "find.next"):
+            self._next()
+        else:
+            super().keyPressEvent(event)
+
+    def _next(self) -> None:
+        """Go to the next place of what is looked for, after the last one to the first."""
+        if self._found:
+            self._current = (self._current + 1) % len(self._found)
+            cursor = QTextCursor(self.view.document())
+            cursor.setPosition(self._found[self._current][0])
+            self.view.setTextCursor(cursor)
+            self.view.centerCursor()
+            self._mark()
+
+    def _mark(self) -> None:
+        marks: list[QTextEdit.ExtraSelection] = []
+        for number, (start, end) in enumerate(self._found):
+            mark = QTextEdit.ExtraSelection()
+            cursor = QTextCursor(self.view.document())
+            cursor.setPosition(start)
+            cursor.setPosition(end, QTextCursor.MoveMode.KeepAnchor)
+            look = QTextCharFormat()
+            look.setBackground(self._theme.color("current_match" if number == self._current else "match"))
+            look.setForeground(self._theme.color("text"))
+            mark.cursor, mark.format = cursor, look
+            marks.append(mark)
+        self.view.setExtraSelections(marks)
+
+
+def _units(text: str) -> int:
+    """How many units Qt counts in a text."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -28,6 +28,8 @@ class ChatHeader(QWidget):
         self.title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark")
         self.chip.setToolTip(self.tr("The guide explains this app. It is not a general assistant."))
+        self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
+        self.find_button.clicked.connect(actions["find.open"].trigger)
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
@@ -35,7 +37,15 @@ class ChatHeader(QWidget):
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
-        parts = (self.list_button, self.title, self.chip, None, self.versions_button, self.menu_button)
+        parts = (
+            self.list_button,
+            self.title,
+            self.chip,
+            None,
+            self.find_button,
+            self.versions_button,
+            self.menu_button,
+        )
         row(*parts, on=self, gap=10, margins=(20, 0, 20, 0))
         self._fit()
         theme.changed.connect(self._fit)
@@ -45,6 +55,7 @@ class ChatHeader(QWidget):
         self.title.setText(title)
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)
+        self.find_button.setVisible(stored)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

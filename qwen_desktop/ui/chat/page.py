@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
+from qwen_desktop.services.history import gone
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.pane import ConversationPane
@@ -46,7 +47,6 @@ class ChatPage(ListPage):
         bus.subscribe(events.RunChanged, self._run_changed, owner=self)
         self.sidelist.view.opened.connect(self.open)
         self.sidelist.view.delete_wanted.connect(self._delete)
-        self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
         self.pane.changed.connect(self._show_pane)
         self.pane.shown.connect(self.sidelist.choose)
@@ -80,15 +80,28 @@ class ChatPage(ListPage):
         self._ui.operations.withdraw(_SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
+    def open_at(self, conversation_id: str, message_id: str, query: str = "", attachment: str = "") -> None:
+        """Show a chat where a search has found something: on the branch of that message, what was looked for marked in
+        it, or in the text of what is attached to it under the name ``attachment``."""
+        work = self._open_at(conversation_id, message_id, query, attachment)
+        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=_SHOWN)
+
+    async def _open_at(self, conversation_id: str, message_id: str, query: str, attachment: str) -> None:
+        conversation = await self._ui.services.history.get(conversation_id)  # the list may not have it
+        if conversation is None:
+            raise gone()
+        if not self._ui.operations.pending(_SHOWN):
+            return  # another one is wanted by now
+        opening = self.pane.open(conversation)
+        if opening is not None:
+            await asyncio.wait({opening})
+        if message_id and self.current == conversation_id:
+            await self.pane.show_found(message_id, query, attachment)
+
     def new_chat(self) -> None:
         """Begin a new chat."""
         self.open("")
         self.pane.setFocus()
-
-    def find_chat(self) -> None:
-        """Go to the Find field, showing the list when it is hidden."""
-        self.keep_list(True)
-        self.sidelist.focus_find()
 
     def rename(self) -> None:
         """Edit the title of the chosen chat in the list."""
@@ -193,5 +206,5 @@ class ChatPage(ListPage):
         stored, running = bool(self.current), self.pane.running
         self.header.show_chat(self.pane.title, stored=stored, guide=self.pane.model_state.guide)
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

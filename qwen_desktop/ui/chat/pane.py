@@ -18,6 +18,7 @@ from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import FilePart, Role
+from qwen_desktop.core.queries import parse
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
@@ -31,6 +32,8 @@ from qwen_desktop.ui.chat.chips import words_of
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
+from qwen_desktop.ui.chat.find_bar import FindBar
+from qwen_desktop.ui.chat.finding import Words
 from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
 from qwen_desktop.ui.chat.status_line import StatusLine
@@ -85,6 +88,7 @@ class ConversationPane(QWidget):
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.messages.pointed = lambda: self.versions.pointed
+        self.find_bar = FindBar(ui.theme, ui.actions, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._stack = _Pages(self)
         self._stack.addWidget(self.empty)
@@ -94,7 +98,7 @@ class ConversationPane(QWidget):
         column(self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
         talk = QWidget(self)
-        column((self._stack, 1), self._foot, on=talk)
+        column(self.find_bar, (self._stack, 1), self._foot, on=talk)
         beside = SidePanel(ui.theme, talk, self.versions, self)
         column(*([header] if header is not None else []), (beside, 1), on=self)
         self._connect()
@@ -140,6 +144,7 @@ class ConversationPane(QWidget):
         self.versions.delete_wanted.connect(self.messages.delete)
         self.versions.fork_wanted.connect(self.messages.fork)
         self.versions.closed.connect(self.setFocus)
+        self.find_bar.closed.connect(self.setFocus)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
@@ -164,7 +169,7 @@ class ConversationPane(QWidget):
     def areas(self) -> list[QWidget]:
         """Its parts, in the order in which F6 goes through them."""
         messages = self.transcript if self.transcript.isVisible() else self.empty
-        return [messages, self.composer.edit, self.versions.view]
+        return [messages, self.composer.edit, self.versions.view, self.find_bar.field]
 
     @property
     def _id(self) -> str:
@@ -185,6 +190,8 @@ class ConversationPane(QWidget):
         if where and where == self.current:
             return None
         self.composer.thinking.budget.moved_on.emit()
+        if not where:
+            self.find_bar.leave()
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None
@@ -265,8 +272,21 @@ class ConversationPane(QWidget):
         self._ui.operations.run(self._queue.send_now(self._id, prompt_id), owner=self)
         self.composer.setFocus()
 
-    def _read(self, part: FilePart) -> None:
-        AttachedText(self._ui.theme, part, self.window()).open()
+    def _read(self, part: FilePart, words: Words | None = None) -> None:
+        AttachedText(self._ui.theme, part, self.window(), words).open()
+
+    async def show_found(self, message_id: str, query: str, attachment: str = "") -> None:
+        """Bring a message of the conversation on show into view, what was looked for marked in it, and open what is
+        attached under the name ``attachment`` where that was found."""
+        if not await self.messages.reach(message_id):
+            return
+        self.find_bar.leave()
+        words, item = Words(parse(query)), self.transcript.item(message_id)
+        self.find_bar.finder.look_for(words, only=message_id)
+        files = [part for part in item.message.parts if isinstance(part, FilePart)] if item is not None else []
+        found = [part for part in files if part.text and attachment and part.name == attachment]
+        if found:
+            self._read(found[0], words)
 
     # Answers ----------------------------------------------------------------------------------------------------------
 

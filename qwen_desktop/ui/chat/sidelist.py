@@ -1,4 +1,4 @@
-"""The list of chats: New chat, Find, the conversations by day, and the promise at the bottom."""
+"""The list of chats: New chat, Search, the conversations by day, and the promise at the bottom."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
 from qwen_desktop.ui.widgets.row_delegate import RowDelegate
-from qwen_desktop.ui.widgets.search_field import SearchField
+from qwen_desktop.ui.widgets.search_field import SearchButton
 from qwen_desktop.ui.widgets.select import Menu
 
 #: How often the groups are checked against the clock, in milliseconds.
@@ -133,9 +133,6 @@ class _View(QTreeView):
 class SideList(QWidget):
     """The side list. It shows what ``model`` holds; what the user wants is told by the signals of ``view``."""
 
-    #: nothing is looked for here any more
-    done = Signal()
-
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._actions = actions
@@ -148,16 +145,15 @@ class SideList(QWidget):
         self.new_button.setToolTip(actions.tooltip("chat.new"))
         self.new_button.clicked.connect(actions["chat.new"].trigger)
         keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
-        self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
-        self.field.setToolTip(actions.tooltip("chat.find"))
-        self.field.textChanged.connect(self.model.set_filter)
-        self.field.left.connect(self._leave_find)
+        self.search = SearchButton(theme, actions["chat.find"].text(), self, keys=keys)
+        self.search.setToolTip(actions.tooltip("chat.find"))
+        self.search.clicked.connect(actions["chat.find"].trigger)
         self.view = _View(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Chats"))
         # Not before the click that ended it has found its row.
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
         self.view.menu_wanted.connect(self._open_menu)
-        self._nothing = Paragraph(theme, "", self, role="small", color="text_muted")
+        self._nothing = Paragraph(theme, self.tr("Your chats will stand here."), self, role="small", color="text_muted")
         self._nothing.setContentsMargins(10, 8, 10, 0)
         self._nothing.hide()
         self.model.arranged.connect(self._arranged)
@@ -169,7 +165,7 @@ class SideList(QWidget):
         foot = row(IconLabel(theme, "lock", self), (promise, 1), margins=(10, 6, 10, 8))
         #: What stands below the chats while there is something to tell.
         self.notes = column(gap=10)
-        parts = (self.new_button, self.field, self._nothing, (self.view, 1), self.notes, foot)
+        parts = (self.new_button, self.search, self._nothing, (self.view, 1), self.notes, foot)
         column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
@@ -216,25 +212,9 @@ class SideList(QWidget):
             ids = self.model.ids()
         return ids[place] if 0 <= place < len(ids) else ""
 
-    def focus_find(self) -> None:
-        """Go to the Find field with its text selected."""
-        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.field.selectAll()
-
-    def _leave_find(self) -> None:
-        ids = self.model.ids()
-        if self.field.text() and ids:
-            self.view.setFocus(Qt.FocusReason.TabFocusReason)
-            if self._chosen not in ids:
-                self.view.opened.emit(ids[0])
-        else:
-            self.done.emit()
-
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) > _LONG)
         self._mark()
-        none, new = self.tr("No chat has that in its title."), self.tr("Your chats will stand here.")
-        self._nothing.setText(none if len(self.model) else new)
         self._nothing.setVisible(self.model.rowCount() == 0)
 
     def _open_menu(self, conversation_id: str, place: QPoint) -> None:

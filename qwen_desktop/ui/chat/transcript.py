@@ -268,6 +268,7 @@ class TranscriptView(TranscriptCanvas):
                 item.refresh()
                 self.mark(item)
         self.arrange()
+        self.folded.emit()
 
     def set_soft_switches(self, on: bool) -> None:
         """Whether the model obeys ``/think`` and ``/no_think``, so that they are marked in the user's messages."""
@@ -318,6 +319,7 @@ class TranscriptView(TranscriptCanvas):
                 item.toggle(target.key)
                 self.mark(item)
                 self.hold(item, 0.0, distance)
+                self.folded.emit()
 
     def _activate_inside(self, item: MessageItem, target: Target) -> bool:
         """What is done with something in a part; False where the target is none of these."""

@@ -63,17 +63,6 @@ async def test_chats_stand_in_groups_by_day(make: Make) -> None:
     ]
 
 
-async def test_find_filters_titles_and_ctrl_k_leads_there(make: Make) -> None:
-    ui = await make()
-    await fill(ui, "Letter to the landlord", "Regex for postal codes", "План поездки")
-    ui.key(ui.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
-    assert ui.chat.sidelist.field.hasFocus()
-    QTest.keyClicks(ui.chat.sidelist.field, "POSTAL re")
-    assert rows(ui.chat.sidelist.model) == ["Today", "Regex for postal codes"]
-    QTest.keyClick(ui.chat.sidelist.field, Qt.Key.Key_Escape)
-    assert len(rows(ui.chat.sidelist.model)) == 4
-
-
 async def test_delete_and_undo(make: Make) -> None:
     ui = await make()
     first, second = await fill(ui, "one", "two")
