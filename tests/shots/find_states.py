@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtTest import QTest
 
-from qwen_desktop.core.chat import Folder
-from qwen_desktop.core.parts import FilePart, ThinkingPart
 from qwen_desktop.store.connection import transaction
 from qwen_desktop.ui.palette.palette import Palette
 from tests.shots import seeds
 from tests.shots.parts import show_chat
-from tests.shots.seeds import Chat, assistant, user
 from tests.shots.table import state
 
 if TYPE_CHECKING:
@@ -20,49 +17,19 @@ if TYPE_CHECKING:
 
     from tests.shots.stage import Stage
 
-PARSER = "import pytest\n\n\ndef test_merge_keeps_order(tmp_path):\n    assert merge([1], [2]) == [1, 2]\n" * 40
-MERGE = Chat(
-    "merge", "Merge sorted files in Python", 0.2 * seeds.HOUR,
-    (
-        user("How do I merge 80 GB of sorted files with little memory?"),
-        assistant(
-            ThinkingPart("A merge of many sorted files: a heap of the first lines is enough.", 3.2, 120),
-            "Python's `heapq.merge` is made for that. It keeps one line per file in memory and always hands out the "
-            "smallest, so a heap merge of 80 GB needs some kilobytes.\n\n```python\nimport heapq\n\nwith open('out', "
-            "'w') as out:\n    out.writelines(heapq.merge(*map(open, files)))\n```\n\n| files | memory of the merge |\n"
-            "|---|---|\n| 10 | 1 kB |\n| 1,000 | 100 kB |\n\nA merge by hand would look the same.",
-        ),
-        user("And if two lines are equal?"),
-        assistant("Then the merge is stable: the line of the earlier file comes first."),
-    ),
-)  # fmt: skip
-CHATS = (
-    MERGE,
-    Chat("tests", "Unit tests for the parser", 19 * seeds.DAY, (
-        user(FilePart("", "text/x-python", "parser.py", 4_100, PARSER), "Which of these tests matter?"),
-        assistant("The one about order."),
-    )),
-    Chat("kazan", "План поездки в Казань", 23 * seeds.DAY, (user("Сделай merge двух таблиц с расписанием поездов."),
-                                                             assistant("Готово."))),
-    Chat("heap", "Heap merge, second try", 2 * seeds.DAY, (user("Is a heap merge quicker than sort -m?"),
-                                                           assistant("No, but it needs no second process."))),
-    Chat("hebrew", "מיזוג קבצים", 4 * seeds.DAY, (user("איך עושים merge של שני קבצים גדולים?"), assistant("כך."))),
-    Chat("letter", "Letter to the landlord", 0.1 * seeds.HOUR, (user("Write to the landlord."),
-                                                                assistant("Dear Ms Weber,"))),
-)  # fmt: skip
-
 
 def _put(connection: sqlite3.Connection) -> None:
     with transaction(connection, durable=False):
-        for folder in (Folder("w", "Work"), Folder("p", "Private letters")):
-            connection.execute("INSERT INTO folders (id, name) VALUES (?, ?)", (folder.id, folder.name))
-        connection.execute("UPDATE conversations SET folder_id = 'w' WHERE id IN ('tests', 'merge')")
+        for name in seeds.FOLDERS:
+            connection.execute("INSERT INTO folders (id, name) VALUES (?, ?)", (name, name))
+        work = seeds.FOLDERS[0]
+        connection.execute("UPDATE conversations SET folder_id = ? WHERE id IN ('tests', 'merge')", (work,))
         connection.execute("""UPDATE conversations SET tags = '["draft"]' WHERE id = 'letter'""")
 
 
 async def chats(stage: Stage, shown: str = "letter", **settings: Any) -> None:
     """Chats in folders, one on show."""
-    await stage.open(*CHATS, **settings)
+    await stage.open(*seeds.SEARCHED, **settings)
     await stage.services.db.call(_put)
     await show_chat(stage, shown)
     await stage.still()
@@ -87,13 +54,13 @@ async def empty(stage: Stage) -> None:
 @state("find-hits")
 async def hits(stage: Stage) -> None:
     await chats(stage)
-    await palette(stage, "merge")
+    await palette(stage, "heap merge")
 
 
 @state("find-chips")
 async def chips(stage: Stage) -> None:
     await chats(stage)
-    await palette(stage, "folder:Work merge")
+    await palette(stage, 'folder:"Office work" heap merge')
 
 
 @state("find-completing")
@@ -105,7 +72,7 @@ async def completing(stage: Stage) -> None:
 @state("find-nothing")
 async def nothing(stage: Stage) -> None:
     await chats(stage)
-    await palette(stage, "folder:Work zebra")
+    await palette(stage, 'folder:"Office work" striped zebra')
 
 
 @state("find-actions")
@@ -129,7 +96,7 @@ async def no_chats(stage: Stage) -> None:
 @state("find-large-text")
 async def large_text(stage: Stage) -> None:
     await chats(stage, appearance__text_size=200)
-    await palette(stage, "folder:Work merge")
+    await palette(stage, 'folder:"Office work" heap merge')
 
 
 async def bar(stage: Stage, typed: str) -> Any:
@@ -149,7 +116,7 @@ async def bar_hits(stage: Stage) -> None:
 
 @state("find-bar-nothing")
 async def bar_nothing(stage: Stage) -> None:
-    await bar(stage, "zebra")
+    await bar(stage, "striped zebra")
 
 
 @state("find-bar-thoughts")

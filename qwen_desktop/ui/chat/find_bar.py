@@ -44,7 +44,7 @@ class FindBar(QWidget):
         self.field.textChanged.connect(self._look)
         self.field.installEventFilter(self)
         self.count = Label(theme, "", self, role="small", color="text_muted", tabular=True)
-        self.case = TextButton(theme, "Aa", self, kind="quiet")
+        self.case = TextButton(theme, self.tr("Aa"), self, kind="quiet")
         self.case.setCheckable(True)
         self.case.setToolTip(self.tr("Capitals and accents count"))
         self.case.setAccessibleName(self.tr("Capitals and accents count"))

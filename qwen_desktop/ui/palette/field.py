@@ -137,7 +137,7 @@ class PaletteField(QWidget):
             typed = text[found.start : found.end]
             quoted = typed[-1:] in '"”“' and len(typed) > len(found.name) + 2
             if found.understood and (text[found.end : found.end + 1].isspace() or quoted):
-                said = fill("{name}: {value}", name=found.name, value=found.value)
+                said = texts.isolated(f"{found.name}: {found.value}")
                 chip = Chip(typed, said)
                 self.chips = [*(each for each in self.chips if each != chip), chip]
                 text = (text[: found.start].rstrip() + " " + text[found.end :].lstrip()).lstrip()

@@ -38,6 +38,8 @@ _HITS, _CHATS, _RECENT, _ACTIONS = 40, 5, 6, 4
 #: When rows follow what is typed though the search has not answered yet, and when the count is said, in milliseconds.
 _LATE_MS, _SAID_MS = 150, 700
 _WISH = "palette"
+#: As they are typed, whatever the language.
+_HINTS = "folder: tag: model: before: has:code"
 
 
 class _Results(QListView):
@@ -103,8 +105,7 @@ class Palette(QWidget):
         self.view = _Results(theme, self.model, self)
         self.view.setParent(self.frame)
         self.count = ElidedLabel(theme, "", self.frame, role="caption", color="text_muted")
-        hints = self.tr("folder: tag: model: before: has:code")
-        self.hints = Label(theme, hints, self.frame, role="caption", color="text_muted")
+        self.hints = Label(theme, texts.isolated(_HINTS), self.frame, role="caption", color="text_muted")
         icon = IconLabel(theme, "search", self.frame, color="text", size=18)
         lines = [QFrame(self.frame) for _ in range(2)]
         for line in lines:
@@ -275,7 +276,7 @@ class Palette(QWidget):
             yield Row("heading", "narrow", self.tr("Narrow down"))
         for each in found:
             name, _, value = each.text.partition(":")
-            title = fill("{name}: {value}", name=name, value=value.strip('"')) if value else each.text
+            title = texts.isolated(f"{name}: {value.strip(chr(34))}" if value else each.text)
             keys = self.tr("Tab") if each is found[0] else ""
             yield Row("completion", f"completion:{each.text}", title, icon="list-plus", keys=keys, what=each)
 
@@ -441,7 +442,8 @@ class Palette(QWidget):
         room = self._window.rect()
         self.setGeometry(room)
         wide = min(self._theme.grown(_WIDTH), room.width() - 2 * _AROUND)
-        self.hints.setVisible(wide > 1.6 * self.hints.sizeHint().width() + 180 or not self.count.text())
+        room_for_hints = wide > 1.6 * self.hints.sizeHint().width() + 180 or not self.count.text()
+        self.hints.setVisible(room_for_hints and not self.field.actions_only)
         top = min(_TOP, room.height() // 10)
         # The list is as wide as the surface: its rows are measured with that.
         self.frame.setGeometry(QRect((room.width() - wide) // 2 - SHADOW, top - SHADOW, wide + 2 * SHADOW, 400))

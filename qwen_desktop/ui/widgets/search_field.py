@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton, QStyle, Q
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import enter_presses
-from qwen_desktop.ui.widgets.labels import IconLabel, Label, start_edge
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, start_edge
 
 
 class SearchField(QLineEdit):
@@ -82,15 +82,28 @@ class SearchButton(QPushButton):
 
     def __init__(self, theme: Theme, name: str, parent: QWidget | None = None, *, keys: str = "") -> None:
         super().__init__(parent)
+        self._theme = theme
         self.setProperty("kind", "search")
         self.setAccessibleName(name)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        word = Label(theme, name, self, color="text_muted")
+        word = ElidedLabel(theme, name, self, color="text_muted")
         sign, hint = IconLabel(theme, "search", self), QLabel(keys, self)
         hint.setObjectName("keys")
+        self._word, self._hint = word, hint
         for label in (sign, word, hint):
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         row(sign, (word, 1), (hint, MIDDLE), on=self, gap=8, margins=(11, 0, 10, 0))
+        theme.follow(self._fit)
+
+    def _fit(self) -> None:
+        """The key stands there where the word leaves room for it."""
+        self._hint.ensurePolished()
+        wanted = self._word.sizeHint().width() + self._hint.sizeHint().width()
+        self._hint.setVisible(wanted + self._theme.grown(16) + 37 <= self.width())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if not enter_presses(self, event):
