@@ -15,6 +15,7 @@ from qwen_desktop.core.engine import LocalEngine, ThinkingMode
 from qwen_desktop.core.parts import Part, PartDelta, PartEvent, PartsBuilder, TextPart
 from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.services import events
+from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.engines import Engines
@@ -54,6 +55,7 @@ class App:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.history = History(db, self.bus)
         self.search = Search(db, self.bus)
+        self.backups = Backups(db, paths)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
         self.drafts = Drafts(db, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)

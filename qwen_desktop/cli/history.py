@@ -81,9 +81,13 @@ async def delete(run: CommandRun, wanted: str, *, yes: bool) -> int:
 async def search(run: CommandRun, query: str, limit: int) -> int:
     """Print what is found, the best first. Returns 0, also where nothing is."""
     asked_for = parse(query)
+    console = run.console
     async with _with_history(run) as services:
         found = await services.search.find(asked_for, limit)
-    console = run.console
+        if found.preparing:  # a history of an older version, of which no window has made an index yet
+            console.progress(QT_TRANSLATE_NOOP("cli", "Reading older messages …"))
+            await services.history.prepare_search(breath=0.0)
+            found = await services.search.find(asked_for, limit)
     if run.as_json:
         console.object([_hit(hit) for hit in found.hits])
         return 0
@@ -104,10 +108,6 @@ def _tell(found: Found, console: Console) -> None:
         console.line(QT_TRANSLATE_NOOP("cli", "Nothing was found."))
     elif found.more:
         console.note(QT_TRANSLATE_NOOP("cli", "There are more; the newest were compared."))
-    if found.preparing:
-        console.note(
-            QT_TRANSLATE_NOOP("cli", "Older messages are not read yet: the window does that while it is open.")
-        )
 
 
 def _with_history(run: CommandRun) -> Any:

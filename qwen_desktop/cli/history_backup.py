@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from qwen_desktop.cli.console import exact_size
 from qwen_desktop.cli.history import agreed
 from qwen_desktop.cli.one_run import CommandRun
-from qwen_desktop.core.amounts import size
 from qwen_desktop.core.paths import absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.services.backup import Report
@@ -21,7 +21,7 @@ async def back_up(run: CommandRun, path: Path) -> int:
         made = await services.backups.make(absolute(path), _progress(run))
     done = QT_TRANSLATE_NOOP("backup", "{path}: %n chat(s), {size}.")
     run.console.line(
-        fill(done, {"path": shown(str(made.path), 4000), "n": made.conversations, "size": size(made.size)})
+        fill(done, {"path": shown(str(made.path), 4000), "n": made.conversations, "size": exact_size(made.size)})
     )
     if made.missing:
         missing = QT_TRANSLATE_NOOP("backup", "%n attachment(s) (was|were) not there any more, or damaged on the disk.")

@@ -173,11 +173,11 @@ class History:
             log.info("history.recovered interrupted=%d purged=%d pruned=%d", len(interrupted), purged, pruned)
         return len(interrupted)
 
-    async def prepare_search(self) -> None:
+    async def prepare_search(self, breath: float | None = None) -> None:
         """Behind the window: have all be found that is stored, and forgotten what has gone, in slices with time for
-        others between them."""
+        others between them (``breath``, in seconds)."""
         while await self._db.call(search.catch_up):  # noqa: ASYNC110 - what is waited for is the others
-            await asyncio.sleep(BREATH_S)
+            await asyncio.sleep(BREATH_S if breath is None else breath)
 
     # Messages ----------------------------------------------------------------------------------------------------
 

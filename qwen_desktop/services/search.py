@@ -39,7 +39,7 @@ class Search:
         if self._asked is not None:
             self._asked.cancel()
         asked = self._asked = asyncio.ensure_future(
-            self._db.scan(searching.find, query, limit, self._clock(), self._about)
+            self._db.glance(searching.find, query, limit, self._clock(), self._about)
         )
         try:
             return await asked

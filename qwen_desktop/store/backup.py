@@ -53,6 +53,8 @@ _CHUNK, _PAGES = 1 << 20, 1_000
 _SPARE = 50_000_000
 #: A command that ends just now is waited for so long, in seconds.
 _PATIENCE_S = 1.0
+#: How folders begin in which is worked.
+_COPYING, _UNPACKING = ".backup-", ".restore-"
 _READY, _PREPARED = "ready.json", "restore"
 
 #: ``done`` and all bytes. It may raise to end the work.
@@ -165,7 +167,8 @@ def make(
     if target.exists() and not replace:
         raise _there(shown(str(target)))
     partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as folder:
+    _tidy(place, now)
+    with tempfile.TemporaryDirectory(prefix=_COPYING, dir=place.data) as folder:
         copy = Path(folder, _DATABASE)
         held = _copied(source, copy, progress)
         try:
@@ -296,10 +299,8 @@ def prepare(source: Path, place: Place, *, now: float, progress: Progress, pendi
     """Check a backup and unpack it beside the history. ``pending``: it is restored when the window starts next. Raises
     ``AppError``, ``OSError`` and what ``progress`` raises; nothing has changed then."""
     place.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in place.data.glob(f".{_PREPARED}-*"):  # of a process that was killed
-        if now - left.stat().st_mtime > blobs.GRACE_S:
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{_PREPARED}-", dir=place.data))
+    _tidy(place, now)
+    folder = Path(tempfile.mkdtemp(prefix=_UNPACKING, dir=place.data))
     try:
         manifest = _unpack(source, folder, place, progress)
         _check_database(source, folder / _DATABASE, manifest)
@@ -318,11 +319,22 @@ def prepare(source: Path, place: Place, *, now: float, progress: Progress, pendi
     return prepared
 
 
+def _tidy(place: Place, now: float) -> None:
+    """Remove what processes left that were killed: nobody works for a day."""
+    for prefix in (_COPYING, _UNPACKING):
+        for left in place.data.glob(f"{prefix}*"):
+            with contextlib.suppress(OSError):
+                if now - left.stat().st_mtime > blobs.GRACE_S:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
 def _unpack(source: Path, folder: Path, place: Place, progress: Progress) -> Manifest:
     import zipfile  # noqa: PLC0415
 
     told = shown(str(source))
     with open_file(source) as file:
+        if file.peek(2)[:2] != b"PK":  # type: ignore[attr-defined] # it is buffered
+            raise _no_backup(told)
         try:
             with zipfile.ZipFile(file) as archive:
                 manifest = _manifest(archive, told)
@@ -491,7 +503,7 @@ def finish(prepared: Prepared, place: Place, *, app: str, now: float, progress: 
             _take_attachments(prepared, live, place, now)
             with contextlib.closing(sqlite3.connect(prepared.folder / _DATABASE, isolation_level=None)) as source:
                 live.execute("PRAGMA synchronous = FULL")
-                source.backup(live, pages=-1)
+                source.backup(live, pages=_PAGES, progress=lambda _status, left, total: progress(total - left, total))
             live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with contextlib.suppress(FileNotFoundError):
         (prepared.folder / _READY).unlink()
@@ -530,7 +542,7 @@ def _keep(live: sqlite3.Connection, place: Place, *, app: str, now: float, progr
     try:
         if migrations.version(live) < len(migrations.MIGRATIONS):
             migrations.migrate(live, place.database, backups=KEPT)
-        made = make(live, place, target, app=app, now=now, progress=progress)
+        made = make(live, place, target, app=app, now=now, progress=progress, replace=True)
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise _unreadable() from error

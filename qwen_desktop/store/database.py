@@ -130,6 +130,12 @@ class Database:
         await _ended(self._last)
         return await self._reading(lanes.scan, function, *args, **kwargs)
 
+    async def glance(
+        self, function: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As ``scan``, without waiting for anything: what is being written just now may be missing."""
+        return await self._reading(self._opened().scan, function, *args, **kwargs)
+
     async def aclose(self) -> None:
         """Finish the waiting calls, give up what is being read, and close. Safe to call twice."""
         lanes, self._lanes = self._lanes, None

@@ -18,8 +18,9 @@ from qwen_desktop.store import blobs, branches, conversations, rows, search
 from qwen_desktop.store.connection import transaction
 
 
-def insert(connection: sqlite3.Connection, entry: Message) -> None:
-    """Add one, inside the caller's transaction."""
+def insert(connection: sqlite3.Connection, entry: Message, *, index: bool = True) -> None:
+    """Add one, inside the caller's transaction. Without ``index`` it is found once ``search.catch_up`` has come to it:
+    for many at once."""
     parts, *rest = rows.column_values(entry)
     connection.execute(
         "INSERT INTO messages (id, conversation_id, parent_id, role, parts, created, status, finish_reason, "
@@ -27,7 +28,7 @@ def insert(connection: sqlite3.Connection, entry: Message) -> None:
         (entry.id, entry.conversation_id, entry.parent_id, str(entry.role), parts, entry.created, *rest),
     )
     blobs.refer(connection, entry, must_be_there=True)
-    search.note(connection, entry)
+    search.note(connection, entry, index=index)
 
 
 def add(

@@ -10,8 +10,8 @@ same row must build the index anew in a migration.
 A text is written, and indexed, in the transaction in which a message becomes final; one that is still being answered
 has none. Messages of before this existed come bit by bit, from the newest down: ``search_unread`` has a row, the number
 below which they have none, until that is done. Where this SQLite has no FTS5 nothing is indexed, and ``searching``
-reads the texts themselves, as it does for those that wait. Deleted messages keep theirs until they go for good: who searches
-leaves out ``branches.DEAD``.
+reads the texts themselves, as it does for those that wait. Deleted messages keep theirs until they go for good: who
+searches leaves out ``branches.DEAD``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import logging
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -46,6 +47,7 @@ _MAKE_INDEX = (
     "prefix = '2 3')"
 )
 _SHADOWS = {f"search_index_{name}" for name in ("data", "idx", "content", "docsize", "config")}
+_LEFT = "SELECT seq, facts, text FROM search_texts WHERE indexed = 0 ORDER BY seq DESC LIMIT ?"
 _ALL_UNREAD = "INSERT INTO search_unread SELECT seq + 1 FROM messages ORDER BY seq DESC LIMIT 1"
 _INSERT = f"INSERT INTO search_index (rowid, {', '.join(COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - constants
 _DELETE = (
@@ -197,15 +199,15 @@ def _put(connection: sqlite3.Connection, seq: int, created: float, facts: str, t
         (seq, created, facts, text),
     )
     if index:
-        _index(connection, seq, facts, text)
+        with _mending(connection):
+            _index(connection, seq, facts, text)
 
 
 def _index(connection: sqlite3.Connection, seq: int, facts: str, text: str) -> None:
-    """Put the words of a row into the index. A failure of the index never keeps a message from being saved."""
-    with _mending(connection):
-        _take_out(connection, seq)
-        connection.execute(_INSERT, (seq, *columns(facts, text)))
-        connection.execute("UPDATE search_texts SET indexed = 1 WHERE seq = ?", (seq,))
+    """Put the words of a row into the index."""
+    _take_out(connection, seq)
+    connection.execute(_INSERT, (seq, *columns(facts, text)))
+    connection.execute("UPDATE search_texts SET indexed = 1 WHERE seq = ?", (seq,))
 
 
 def _take_out(connection: sqlite3.Connection, seq: int) -> None:
@@ -218,10 +220,12 @@ def _take_out(connection: sqlite3.Connection, seq: int) -> None:
 
 @contextlib.contextmanager
 def _mending(connection: sqlite3.Connection) -> Iterator[None]:
-    """Changes of the index, all or none. One that is damaged is made anew, empty: ``catch_up`` fills it."""
+    """Changes of the index, all or none, which it writes at the end of this. Its damage never keeps a message from
+    being saved: one that is damaged is made anew, empty, and ``catch_up`` fills it."""
     connection.execute("SAVEPOINT search_index")
     try:
         yield
+        connection.execute("SAVEPOINT search_index_written")  # FTS5 writes now what it has gathered
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname not in ("SQLITE_CORRUPT_VTAB", "SQLITE_ERROR") or not connection.in_transaction:
             raise
@@ -239,7 +243,13 @@ def columns(facts: str, text: str) -> tuple[str, ...]:
     known = facts_of(facts)
     names = "\n".join(name for name, _ in known.names)
     beside = (conversation_word(known.conversation), *map(has_word, known.has))
-    return shadow(text), parts(text), f"{shadow(names)}\n{parts(names)}", shadow(known.model), " ".join(beside)
+    said = shadow(text, _breath), parts(text, _breath)
+    return *said, f"{shadow(names)}\n{parts(names)}", shadow(known.model), " ".join(beside)
+
+
+def _breath() -> None:
+    """Let the window's thread have the interpreter, if it waits for that."""
+    time.sleep(0)
 
 
 def conversation_word(conversation_id: str) -> str:
@@ -295,13 +305,12 @@ def note_older(connection: sqlite3.Connection) -> bool:
             "LEFT JOIN search_texts t ON t.seq = m.seq WHERE m.seq < ? ORDER BY m.seq DESC LIMIT ?",
             (row[0], SLICE),
         ).fetchall()
-        index = usable(connection)
         below, characters = None, 0
         for below, conversation_id, created, column, provenance, status, done in found:
             if status != Status.STREAMING and done is None:
                 said = _parts(column)
                 facts = _facts_text(conversation_id, _model(provenance), said)
-                _write(connection, below, created, facts, said, index=index)
+                _write(connection, below, created, facts, said, index=False)
             characters += len(column)
             if characters > SLICE_CHARACTERS:
                 break
@@ -309,18 +318,20 @@ def note_older(connection: sqlite3.Connection) -> bool:
             connection.execute("DELETE FROM search_unread")
         else:
             connection.execute("UPDATE search_unread SET below = ?", (below,))
+            if usable(connection):
+                with _mending(connection):
+                    _slice(connection, _LEFT, lambda seq, facts, text: _index(connection, seq, facts, text))
     return below is not None
 
 
 def _index_left(connection: sqlite3.Connection) -> bool:
     """Index one slice of the texts that are there and wait for it."""
-    left = "SELECT seq, facts, text FROM search_texts WHERE indexed = 0 ORDER BY seq DESC LIMIT ?"
-    if connection.execute(left, (1,)).fetchone() is None:
+    if connection.execute(_LEFT, (1,)).fetchone() is None:
         return False
     if not usable(connection) and not _make_index(connection):
         return False
-    with transaction(connection, durable=False):
-        _slice(connection, left, lambda seq, facts, text: _index(connection, seq, facts, text))
+    with transaction(connection, durable=False), _mending(connection):
+        _slice(connection, _LEFT, lambda seq, facts, text: _index(connection, seq, facts, text))
     return True
 
 

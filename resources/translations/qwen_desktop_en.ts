@@ -12,6 +12,23 @@
         </message>
     </context>
     <context>
+        <name>BackupsCard</name>
+        <message numerus="yes">
+            <source>%n attachment(s) (was|were) not there any more, or damaged on the disk.</source>
+            <translation>
+                <numerusform>%n attachment was not there any more, or damaged on the disk.</numerusform>
+                <numerusform>%n attachments were not there any more, or damaged on the disk.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) backed up as {name}, {size}.</source>
+            <translation>
+                <numerusform>%n chat backed up as {name}, {size}.</numerusform>
+                <numerusform>%n chats backed up as {name}, {size}.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>

@@ -18,6 +18,8 @@ from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import Label
 from qwen_desktop.ui.widgets.search_field import SearchField
 
+#: How often the count is shown anew while it grows, in milliseconds.
+_SHOWN_MS = 30
 #: When the count is said by a screen reader, after it changed last, in milliseconds.
 _SAID_MS = 700
 #: Longest selection that is taken over as what is looked for, in characters.
@@ -57,7 +59,9 @@ class FindBar(QWidget):
         self.close_button.clicked.connect(self.leave)
         parts = ((self.field, 1), self.count, self.case, self.previous, self.next, self.close_button)
         row(*parts, on=self, gap=6, margins=(16, 6, 12, 6))
-        self.finder.changed.connect(self._show)
+        self._soon = QTimer(self, singleShot=True, interval=_SHOWN_MS)
+        self._soon.timeout.connect(self._show)
+        self.finder.changed.connect(self._changes)
         self._speak = QTimer(self, singleShot=True, interval=_SAID_MS)
         self._speak.timeout.connect(self._say)
         theme.follow(self._fit)
@@ -138,6 +142,12 @@ class FindBar(QWidget):
             return
         pattern = TextPattern(self.field.text(), exact=self.case.isChecked())
         self.finder.look_for(pattern if pattern else None, anew=anew)
+        self._show()
+
+    def _changes(self) -> None:
+        """Each message that has something tells so: they are counted together."""
+        if not self._soon.isActive():
+            self._soon.start()
 
     def _show(self) -> None:
         """Tell how many places there are, and which of them is current."""

@@ -215,7 +215,7 @@ class Finder(Work):
         items = tuple(self._view.items)
         first = self._view.index_of(self._origin[0]) or 0
         for number, item in enumerate(chain(items[first:], reversed(items[:first]))):
-            if number % 50 == 0:
+            if number % 20 == 0:
                 yield
             key, message = item.message.id, item.message
             if self._is_known(item) or (self._only and key != self._only) or self._view.item(key) is not item:

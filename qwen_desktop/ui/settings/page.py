@@ -21,6 +21,7 @@ from qwen_desktop.services import events
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.settings.about import AboutSection
+from qwen_desktop.ui.settings.backups import BackupsCard
 from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.downloads import DownloadsCard
 from qwen_desktop.ui.settings.rows import SettingRow
@@ -39,7 +40,7 @@ from qwen_desktop.ui.widgets.select import Select
 EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
     "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
-    "storage": (StorageCard,),
+    "storage": (StorageCard, BackupsCard),
 }
 #: What stands above the rows of a section.
 _ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}

@@ -13,12 +13,14 @@ import pytest
 from qwen_desktop.cli import interrupt
 from qwen_desktop.cli.app import main
 from qwen_desktop.core.paths import Paths
+from qwen_desktop.services.backup import Backups
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.search import Search
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
 from tests.app import any_file
@@ -35,6 +37,8 @@ class Joined:
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
         self.database = Database(paths.database_file if history else None)
         self.history = History(self.database, self.bus)
+        self.search = Search(self.database, self.bus)
+        self.backups = Backups(self.database, paths)
         self.chat = Chat(self.history, self.engines, self.models, self.preferences, self.bus)
 
 
