@@ -26,6 +26,8 @@ from qwen_desktop.ui.widgets.labels import draw_line
 _SIDE, _GAP = 16, 12
 #: Above and below the words of a hit, and between its title and what was found.
 _PAD, _LEAD = 9, 1
+#: Texts of which it is kept how they are broken into lines.
+_KEPT = 500
 
 
 class PaletteDelegate(QStyledItemDelegate):
@@ -35,6 +37,8 @@ class PaletteDelegate(QStyledItemDelegate):
         super().__init__(view)
         self._theme = theme
         self._view = view
+        self._broken: dict[tuple[str, float, int, int], Sequence[tuple[int, int]]] = {}
+        theme.changed.connect(self._broken.clear)
         theme.changed.connect(view.scheduleDelayedItemsLayout)
 
     # Sizes -----------------------------------------------------------------------------------------------------------
@@ -69,7 +73,15 @@ class PaletteDelegate(QStyledItemDelegate):
         return round(font.pixelSize() * self._theme.line_height("ui"))
 
     def _lines(self, text: str, width: float, font: QFont, most: int = 2) -> Sequence[tuple[int, int]]:
-        """Where lines of a text begin and end, ``most`` at most."""
+        """Where lines of a text begin and end, ``most`` at most: each row is asked several times."""
+        key = text, width, font.pixelSize(), most
+        if key not in self._broken:
+            if len(self._broken) > _KEPT:
+                self._broken.clear()
+            self._broken[key] = self._break(text, width, font, most)
+        return self._broken[key]
+
+    def _break(self, text: str, width: float, font: QFont, most: int) -> Sequence[tuple[int, int]]:
         if QFontMetricsF(font).horizontalAdvance(text) <= width:
             return [(0, len(text))]
         layout = QTextLayout(text, font)
