@@ -191,6 +191,14 @@ class Folder(Struct, frozen=True):
     parent_id: str = ""
 
 
+class Names(Struct, frozen=True):
+    """What conversations can be told apart by: the names of folders by id, tags, and models that have answered."""
+
+    folders: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
 class Versions(Struct, frozen=True):
     """A message's place among its siblings (other answers to the same question): ``index`` counts from 0."""
 

@@ -17,6 +17,7 @@ from qwen_desktop.core.assistants import Begun
 from qwen_desktop.core.chat import (
     Conversation,
     Message,
+    Names,
     Node,
     Status,
     Versions,
@@ -94,6 +95,14 @@ class History:
     async def list(self) -> tuple[Conversation, ...]:
         """All conversations on the disk: pinned first, then the newest."""
         return await self._db.read(conversations.listed)
+
+    async def recent(self, count: int) -> tuple[Conversation, ...]:
+        """The ``count`` conversations that were changed last, without those in the archive."""
+        return await self._db.read(conversations.recent, count)
+
+    async def names(self) -> Names:
+        """What conversations can be told apart by."""
+        return await self._db.read(conversations.names)
 
     async def get(self, conversation_id: str) -> Conversation | None:
         """One conversation, None when it is unknown or deleted."""

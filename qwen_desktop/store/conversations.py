@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 from msgspec import structs
 
-from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.chat import Conversation, Names
 from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.text import clean
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
+
+#: The models of so many newest answers are known by name.
+_ANSWERS = 500
 
 
 def listed(connection: sqlite3.Connection) -> tuple[Conversation, ...]:
@@ -22,6 +25,34 @@ def listed(connection: sqlite3.Connection) -> tuple[Conversation, ...]:
         "ORDER BY pinned DESC, updated DESC, rowid DESC"
     )
     return tuple(rows.conversation(row) for row in found)
+
+
+def recent(connection: sqlite3.Connection, count: int) -> tuple[Conversation, ...]:
+    """The ``count`` that were changed last of those that are in the list."""
+    found = connection.execute(
+        f"SELECT {rows.CONVERSATION_COLUMNS} FROM conversations WHERE deleted_at IS NULL AND NOT archived "  # noqa: S608
+        "ORDER BY updated DESC, rowid DESC LIMIT ?",
+        (count,),
+    )
+    return tuple(rows.conversation(row) for row in found)
+
+
+def names(connection: sqlite3.Connection) -> Names:
+    """What conversations can be told apart by."""
+    folders = connection.execute("SELECT id, name FROM folders").fetchall()
+    tags = connection.execute(
+        "SELECT DISTINCT tag.value FROM conversations, json_each(tags) AS tag WHERE deleted_at IS NULL AND tags != '[]'"
+    ).fetchall()
+    models = connection.execute(
+        "SELECT DISTINCT json_extract(provenance, '$.model_name') FROM "
+        "(SELECT provenance FROM messages WHERE provenance IS NOT NULL ORDER BY seq DESC LIMIT ?)",
+        (_ANSWERS,),
+    ).fetchall()
+    return Names(
+        dict(folders),
+        tuple(sorted((tag for (tag,) in tags if isinstance(tag, str)), key=str.casefold)),
+        tuple(sorted((name for (name,) in models if isinstance(name, str) and name), key=str.casefold)),
+    )
 
 
 def get(connection: sqlite3.Connection, conversation_id: str) -> Conversation | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from qwen_desktop.ui.answer_notices import AnswerNotices
     from qwen_desktop.ui.chat.page import ChatPage
     from qwen_desktop.ui.drop_sign import DropSign
+    from qwen_desktop.ui.palette.palette import Palette
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
     from qwen_desktop.ui.widgets.skeleton import Skeleton
@@ -125,7 +126,11 @@ class MainWindow(FirstPaintWindow):
             "chat.new": lambda: self._in_chat().new_chat(),
             "chat.temporary": lambda: self._in_chat().new_temporary_chat(),
             "chat.keep": lambda: self._in_chat().keep_chat(),
-            "chat.find": lambda: self._in_chat().find_chat(),
+            "chat.find": lambda: self._palette().open(),
+            "palette.actions": lambda: self._palette().open(actions=True),
+            "find.open": lambda: self._in_chat().pane.find_bar.open(),
+            "find.next": lambda: self._in_chat().pane.find_bar.step(1),
+            "find.previous": lambda: self._in_chat().pane.find_bar.step(-1),
             "chat.rename": lambda: self._in_chat().rename(),
             "chat.delete": lambda: self._in_chat().delete(),
             "chat.pin": lambda: self._in_chat().lists.pin(),
@@ -258,6 +263,14 @@ class MainWindow(FirstPaintWindow):
         chat = self._in_chat()
         chat.new_chat()
         chat.pane.assist(assistant_id)
+
+    def begin_chat(self, text: str) -> None:
+        """Begin a new chat with a text in its box, before what may stand there."""
+        from qwen_desktop.core.drafts import Draft  # noqa: PLC0415 - not before the first paint
+
+        chat = self._in_chat()
+        chat.new_chat()
+        chat.pane.composer.take(Draft.of(text).before(chat.pane.composer.draft))
 
     def conversation_shown(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""
@@ -408,6 +421,12 @@ class MainWindow(FirstPaintWindow):
         self._theme.set_mode(look.theme)
         self._theme.set_text_size(look.text_size)
         self._show_network()
+
+    def _palette(self) -> Palette:
+        """The palette, made at the first time."""
+        from qwen_desktop.ui.palette.palette import Palette  # noqa: PLC0415 - not before the first paint
+
+        return self.findChild(Palette) or Palette(self)
 
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui.shortcuts_dialog import ShortcutsDialog  # noqa: PLC0415 - not before the first paint

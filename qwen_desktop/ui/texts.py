@@ -8,6 +8,7 @@ them from the source. Forms for one and many: ``self.tr("%n file(s)", "", n)``. 
 from __future__ import annotations
 
 import html
+import re
 import time
 import unicodedata
 from collections.abc import Iterable
@@ -21,6 +22,8 @@ from qwen_desktop.core.text import Param, Source, Text, put
 
 #: ``translate(context, source, "", n)``: for functions and classes that have no ``self.tr``. ``n`` chooses the form.
 translate = QCoreApplication.translate
+#: The day of the week in a form for dates.
+_WEEKDAY = re.compile(r"[\s,،]*dddd[\s,،]*")
 #: Characters of a tooltip.
 _LONGEST_TIP = 300
 
@@ -204,6 +207,15 @@ def left(value: float) -> str:
 def date(when: float) -> str:
     """The day of a time in seconds of the epoch: "12 April 2025"."""
     return QLocale().toString(QDateTime.fromSecsSinceEpoch(int(when)).date(), QLocale.FormatType.LongFormat)
+
+
+def day(when: float) -> str:
+    """The day of a time as people say it: "today", "yesterday", "12 April 2025", without the day of the week."""
+    found, now = (QDateTime.fromSecsSinceEpoch(int(each)).date() for each in (when, time.time()))
+    if 0 <= found.daysTo(now) <= 1:
+        return translate("units", "yesterday") if found.daysTo(now) else translate("units", "today")
+    pattern = _WEEKDAY.sub("", QLocale().dateFormat(QLocale.FormatType.LongFormat))
+    return QLocale().toString(found, pattern)
 
 
 def month(year: int, number_: int) -> str:

@@ -53,6 +53,23 @@
         </message>
     </context>
     <context>
+        <name>BackupsCard</name>
+        <message numerus="yes">
+            <source>%n attachment(s) (was|were) not there any more, or damaged on the disk.</source>
+            <translation>
+                <numerusform>%n attachment was not there any more, or damaged on the disk.</numerusform>
+                <numerusform>%n attachments were not there any more, or damaged on the disk.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) backed up as {name}, {size}.</source>
+            <translation>
+                <numerusform>%n chat backed up as {name}, {size}.</numerusform>
+                <numerusform>%n chats backed up as {name}, {size}.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>CatalogueSection</name>
         <message numerus="yes">
             <source>%n model(s)</source>
@@ -87,6 +104,30 @@
             <translation>
                 <numerusform>{shown} of %n model</numerusform>
                 <numerusform>{shown} of %n models</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ConversationTree</name>
+        <message numerus="yes">
+            <source>Show %n more</source>
+            <translation>
+                <numerusform>Show %n more</numerusform>
+                <numerusform>Show %n more</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), closed</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, closed</numerusform>
+                <numerusform>{name}, folder, %n chats, closed</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), open</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, open</numerusform>
+                <numerusform>{name}, folder, %n chats, open</numerusform>
             </translation>
         </message>
     </context>
@@ -200,6 +241,117 @@
         </message>
     </context>
     <context>
+        <name>ListCommands</name>
+        <message numerus="yes">
+            <source>%n chat(s) (has|have) other tags now.</source>
+            <translation>
+                <numerusform>%n chat has other tags now.</numerusform>
+                <numerusform>%n chats have other tags now.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) deleted.</source>
+            <translation>
+                <numerusform>%n chat is deleted.</numerusform>
+                <numerusform>%n chats are deleted.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) in no folder now.</source>
+            <translation>
+                <numerusform>%n chat is in no folder now.</numerusform>
+                <numerusform>%n chats are in no folder now.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) in the archive.</source>
+            <translation>
+                <numerusform>%n chat is in the archive.</numerusform>
+                <numerusform>%n chats are in the archive.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) in “{folder}” now.</source>
+            <translation>
+                <numerusform>%n chat is in “{folder}” now.</numerusform>
+                <numerusform>%n chats are in “{folder}” now.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) no longer pinned.</source>
+            <translation>
+                <numerusform>%n chat is no longer pinned.</numerusform>
+                <numerusform>%n chats are no longer pinned.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) out of the archive.</source>
+            <translation>
+                <numerusform>%n chat is out of the archive.</numerusform>
+                <numerusform>%n chats are out of the archive.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (is|are) pinned.</source>
+            <translation>
+                <numerusform>%n chat is pinned.</numerusform>
+                <numerusform>%n chats are pinned.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) (lies|lie) in it. They can stay, outside of it, or be deleted with it.</source>
+            <translation>
+                <numerusform>%n chat lies in it. They can stay, outside of it, or be deleted with it.</numerusform>
+                <numerusform>%n chats lie in it. They can stay, outside of it, or be deleted with it.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n folder(s) (is|are) deleted.</source>
+            <translation>
+                <numerusform>%n folder is deleted.</numerusform>
+                <numerusform>%n folders are deleted.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thing(s) (is|are) in no folder now.</source>
+            <translation>
+                <numerusform>%n thing is in no folder now.</numerusform>
+                <numerusform>%n things are in no folder now.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thing(s) (is|are) in “{folder}” now.</source>
+            <translation>
+                <numerusform>%n thing is in “{folder}” now.</numerusform>
+                <numerusform>%n things are in “{folder}” now.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Delete %n folder(s)?</source>
+            <translation>
+                <numerusform>Delete %n folder?</numerusform>
+                <numerusform>Delete %n folders?</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>ListDrag</name>
+        <message numerus="yes">
+            <source>%n chat(s)</source>
+            <translation>
+                <numerusform>%n chat</numerusform>
+                <numerusform>%n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n thing(s)</source>
+            <translation>
+                <numerusform>%n thing</numerusform>
+                <numerusform>%n things</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>MachineDialog</name>
         <message numerus="yes">
             <source>%n core(s)</source>
@@ -275,6 +427,40 @@
         </message>
     </context>
     <context>
+        <name>MoveDialog</name>
+        <message numerus="yes">
+            <source>Move %n chat(s)</source>
+            <translation>
+                <numerusform>Move %n chat</numerusform>
+                <numerusform>Move %n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Move %n thing(s)</source>
+            <translation>
+                <numerusform>Move %n thing</numerusform>
+                <numerusform>Move %n things</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>Palette</name>
+        <message numerus="yes">
+            <source>%n chat(s)</source>
+            <translation>
+                <numerusform>%n chat</numerusform>
+                <numerusform>%n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n message(s)</source>
+            <translation>
+                <numerusform>%n message</numerusform>
+                <numerusform>%n messages</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>PartsDialog</name>
         <message numerus="yes">
             <source>{chosen} of %n part(s) chosen</source>
@@ -311,6 +497,44 @@
             <translation>
                 <numerusform>%n setting differs from its default.</numerusform>
                 <numerusform>%n settings differ from their defaults.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>SideList</name>
+        <message numerus="yes">
+            <source>Archive %n chat(s)</source>
+            <translation>
+                <numerusform>Archive %n chat</numerusform>
+                <numerusform>Archive %n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Delete %n chat(s)</source>
+            <translation>
+                <numerusform>Delete %n chat</numerusform>
+                <numerusform>Delete %n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Pin %n chat(s)</source>
+            <translation>
+                <numerusform>Pin %n chat</numerusform>
+                <numerusform>Pin %n chats</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Take %n chat(s) out of the archive</source>
+            <translation>
+                <numerusform>Take %n chat out of the archive</numerusform>
+                <numerusform>Take %n chats out of the archive</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Unpin %n chat(s)</source>
+            <translation>
+                <numerusform>Unpin %n chat</numerusform>
+                <numerusform>Unpin %n chats</numerusform>
             </translation>
         </message>
     </context>
@@ -380,6 +604,16 @@
             <translation>
                 <numerusform>{used} of %n token</numerusform>
                 <numerusform>{used} of %n tokens</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>TagsDialog</name>
+        <message numerus="yes">
+            <source>Tags of %n chat(s)</source>
+            <translation>
+                <numerusform>Tags of %n chat</numerusform>
+                <numerusform>Tags of %n chats</numerusform>
             </translation>
         </message>
     </context>

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Message, Provenance
 from qwen_desktop.core.engine import Sampling, Stats, ThinkingMode
-from qwen_desktop.core.parts import Part, Role, TextPart
+from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart
 from qwen_desktop.store import conversations, messages
 from qwen_desktop.store.connection import transaction
 from tests.shots import words
@@ -135,4 +135,49 @@ LONG = Chat(
         for number in range(1, 61)
         for entry in (user(f"Question {number}: what comes next?"), assistant(f"Answer {number}. {words.SKY}"))
     ),
+)
+
+
+PARSER = "import pytest\n\n\ndef test_merge_keeps_order(tmp_path):\n    assert merge([1], [2]) == [1, 2]\n" * 40
+#: What is searched in: chats of several scripts, some in folders.
+MERGE = Chat(
+    "merge", "Merge sorted files in Python", 0.2 * HOUR,
+    (
+        user("How do I merge 80 GB of sorted files with little memory?"),
+        assistant(
+            ThinkingPart("A merge of many sorted files: a heap of the first lines is enough.", 3.2, 120),
+            "Python's `heapq.merge` is made for that. It keeps one line per file in memory and always hands out the "
+            "smallest, so a heap merge of 80 GB needs some kilobytes.\n\n```python\nimport heapq\n\nwith open('out', "
+            "'w') as out:\n    out.writelines(heapq.merge(*map(open, files)))\n```\n\n| files | memory of the merge |\n"
+            "|---|---|\n| 10 | 1 kB |\n| 1,000 | 100 kB |\n\nA merge by hand would look the same.",
+        ),
+        user("And if two lines are equal?"),
+        assistant("Then the merge is stable: the line of the earlier file comes first."),
+    ),
+)  # fmt: skip
+SEARCHED = (
+    MERGE,
+    Chat("tests", "Unit tests for the parser", 19 * DAY, (
+        user(FilePart("", "text/x-python", "parser.py", 4_100, PARSER), "Which of these tests matter?"),
+        assistant("The one about order."),
+    )),
+    Chat("kazan", "План поездки в Казань", 23 * DAY, (user("Сделай merge двух таблиц с расписанием поездов."),
+                                                             assistant("Готово."))),
+    Chat("heap", "Heap merge, second try", 2 * DAY, (user("Is a heap merge quicker than sort -m?"),
+                                                           assistant("No, but it needs no second process."))),
+    Chat("hebrew", "מיזוג קבצים", 4 * DAY, (user("איך עושים merge של שני קבצים גדולים?"), assistant("כך."))),
+    Chat("letter", "Letter to the landlord", 0.1 * HOUR, (user("Write to the landlord."),
+                                                                assistant("Dear Ms Weber,"))),
+)  # fmt: skip
+
+
+FOLDERS = ("Office work", "Private letters")
+#: What is typed into the search, and how its prefixes are shown.
+TYPED = (
+    "heap merge",
+    "folder: Office work",
+    "folder: Private letters",
+    "merge folder:",
+    "striped zebra",
+    "folder: tag: model: before: has:code",
 )

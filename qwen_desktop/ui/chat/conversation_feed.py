@@ -43,6 +43,8 @@ class ConversationFeed(QObject):
         #: messages of which it is not known yet whether there are other versions
         self._unasked: list[str] = []
         self.id = ""
+        #: somebody waits for what is above
+        self.hurry = False
         #: what the conversation will be called that a new chat becomes with its first message
         self.next_id = new_id()
         bus = ui.services.bus
@@ -161,7 +163,7 @@ class ConversationFeed(QObject):
                 self._transcript.set_versions(await self._history.versions(ids), ids)
                 del self._unasked[: len(ids)]
             elif shown.more_above:
-                await asyncio.sleep(_BREATH_S)
+                await asyncio.sleep(0 if self.hurry else _BREATH_S)
                 first = shown.items[0].message.id if shown.items else ""  # nothing may be left meanwhile
                 chunk = await self._history.before(first, CHUNK) if first else ()
                 if shown.items and shown.items[0].message.id == first:

@@ -41,6 +41,8 @@ class ChatHeader(QWidget):
         self.keep_button.clicked.connect(actions["chat.keep"].trigger)
         self.assistant = HeaderAssistant(theme, self)
         self.assistant.clicked.connect(self.assistant_clicked)
+        self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
+        self.find_button.clicked.connect(actions["find.open"].trigger)
         self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
         self.versions_button.setCheckable(True)
         self.versions_button.clicked.connect(actions["chat.versions"].trigger)
@@ -61,6 +63,7 @@ class ChatHeader(QWidget):
             self.assistant,
             None,
             self.keep_button,
+            self.find_button,
             self.instructions_button,
             self.versions_button,
             self.export_button,
@@ -91,6 +94,7 @@ class ChatHeader(QWidget):
         self.menu_button.setVisible(stored)
         self.versions_button.setVisible(stored)
         self.export_button.setVisible(stored)
+        self.find_button.setVisible(stored)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

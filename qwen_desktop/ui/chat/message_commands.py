@@ -311,19 +311,27 @@ class MessageCommands(QObject):
 
     def show(self, message_id: str) -> None:
         """Bring the branch of a message on show, and the message to the top of the window."""
-        self._ui.operations.run(self._show(message_id), owner=self, orphaned="quiet", wish="chat.branch")
+        self._ui.operations.run(self.reach(message_id), owner=self, orphaned="quiet", wish="chat.branch")
 
-    async def _show(self, message_id: str) -> None:
+    async def reach(self, message_id: str) -> bool:
+        """The same, done when this returns; False where another conversation is on show by then."""
         reading, where, view = self._view.reading(), self._feed.id, self._view
         view.go_back(None)
         if view.item(message_id) is None and not await self._is_above(message_id):
             self._keep(await self.services.history.select_version(message_id), (where,), reading)
             await self._feed.settled()
-        until = time.monotonic() + _READ_S
-        while view.item(message_id) is None and view.shown.more_above and time.monotonic() < until:  # noqa: ASYNC110
-            await asyncio.sleep(_LOOK_S)  # what is above is being read
-        if self._feed.id == where and (item := view.item(message_id)) is not None:
+        until, self._feed.hurry = time.monotonic() + _READ_S, True
+        try:
+            while self._feed.id == where and view.item(message_id) is None and view.shown.more_above:
+                if time.monotonic() > until:
+                    break
+                await asyncio.sleep(_LOOK_S)  # what is above is being read
+        finally:
+            self._feed.hurry = False
+        item = view.item(message_id) if self._feed.id == where else None
+        if item is not None:
             view.hold(item, 0.0, 16.0)
+        return item is not None
 
     async def _is_above(self, message_id: str) -> bool:
         """Whether a message is above those that are read already."""

@@ -17,6 +17,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.services.exports import Wanted
+from qwen_desktop.services.history import gone
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
 from qwen_desktop.ui.chat.list_commands import ListCommands
@@ -63,7 +64,6 @@ class ChatPage(ListPage):
         self.header.menu_opened.connect(lambda menu: self.sidelist.aim_by(menu, Picked((self.current,))))
         self.sidelist.view.opened.connect(self.open)
         self.sidelist.view.delete_wanted.connect(self.delete)
-        self.sidelist.done.connect(self.pane.setFocus)
         self.sidelist.model.renamed.connect(self._rename)
         self.sidelist.model.folder_renamed.connect(self.lists.rename_folder)
         self.pane.changed.connect(self._show_pane)
@@ -111,6 +111,24 @@ class ChatPage(ListPage):
         await asyncio.sleep(0)
         self._show_unsent()
 
+    def open_at(self, conversation_id: str, message_id: str, query: str = "", attachment: str = "") -> None:
+        """Show a chat where a search has found something: on the branch of that message, what was looked for marked in
+        it, or in the text of what is attached to it under the name ``attachment``."""
+        work = self._open_at(conversation_id, message_id, query, attachment)
+        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=_SHOWN)
+
+    async def _open_at(self, conversation_id: str, message_id: str, query: str, attachment: str) -> None:
+        conversation = await self._ui.services.history.get(conversation_id)  # the list may not have it
+        if conversation is None:
+            raise gone()
+        if not self._ui.operations.pending(_SHOWN):
+            return  # another one is wanted by now
+        opening = self.pane.open(conversation)
+        if opening is not None:
+            await asyncio.wait({opening})
+        if message_id and self.current == conversation_id:
+            await self.pane.show_found(message_id, query, attachment)
+
     def new_chat(self, folder_id: str = "") -> None:
         """Begin a new chat, in this folder."""
         self.open("")
@@ -151,11 +169,6 @@ class ChatPage(ListPage):
 
         on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
-
-    def find_chat(self) -> None:
-        """Go to the Find field, showing the list when it is hidden."""
-        self.keep_list(True)
-        self.sidelist.focus_find()
 
     def rename(self) -> None:
         """Edit the title of the chosen chat, or the name of the folder that has the keyboard, in the list."""
@@ -340,5 +353,5 @@ class ChatPage(ListPage):
             assistant=self.pane.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

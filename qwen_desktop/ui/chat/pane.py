@@ -22,6 +22,7 @@ from qwen_desktop.core.drafts import Draft, QueuedPrompt
 from qwen_desktop.core.engine import Capabilities, ThinkingMode
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Role
+from qwen_desktop.core.queries import parse
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.jobs.markdown.blocks import Block
 from qwen_desktop.services import events
@@ -38,6 +39,8 @@ from qwen_desktop.ui.chat.attaching import Attaching
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
 from qwen_desktop.ui.chat.empty_chat import EmptyChat
+from qwen_desktop.ui.chat.find_bar import FindBar
+from qwen_desktop.ui.chat.finding import Words
 from qwen_desktop.ui.chat.instructions_panel import InstructionsPanel
 from qwen_desktop.ui.chat.message_commands import MessageCommands
 from qwen_desktop.ui.chat.model_menu import ModelMenu
@@ -110,6 +113,7 @@ class ConversationPane(QWidget):
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
         self.instructions = InstructionsPanel(ui.theme, self)
         self.messages.pointed = lambda: self.versions.pointed
+        self.find_bar = FindBar(ui.theme, ui.actions, self.transcript, self)
         self.setFocusProxy(self.composer)
         self._stack = _Pages(self)
         self._stack.addWidget(self.empty)
@@ -119,7 +123,7 @@ class ConversationPane(QWidget):
         column(self.fields, self.composer, self.status, on=self._column)
         self._foot = row(None, (self._column, 1000), None, gap=0)
         talk = QWidget(self)
-        column((self._stack, 1), self._foot, on=talk)
+        column(self.find_bar, (self._stack, 1), self._foot, on=talk)
         beside = SidePanel(ui.theme, talk, (self.versions, self.instructions), self)
         column(*([header] if header is not None else []), (beside, 1), on=self)
         self.templates = TemplateMenu(ui, self.composer, self)
@@ -177,6 +181,7 @@ class ConversationPane(QWidget):
         self.instructions.closed.connect(self.setFocus)
         self.instructions.changed.connect(self._set_up)
         self.instructions.reset_wanted.connect(self._reset_setup)
+        self.find_bar.closed.connect(self.setFocus)
         view.slow_requested.connect(self._why_slow)
         view.action_requested.connect(self._ui.actions.trigger)
         view.file_requested.connect(self._read)
@@ -206,7 +211,7 @@ class ConversationPane(QWidget):
     def areas(self) -> list[QWidget]:
         """Its parts, in the order in which F6 goes through them."""
         messages = self.transcript if self.transcript.isVisible() else self.empty
-        return [messages, self.composer.edit, self.versions.view, self.instructions]
+        return [messages, self.composer.edit, self.versions.view, self.instructions, self.find_bar.field]
 
     @property
     def _id(self) -> str:
@@ -240,6 +245,8 @@ class ConversationPane(QWidget):
             return None
         self.composer.thinking.budget.moved_on.emit()
         self.instructions.flush()
+        if not where:
+            self.find_bar.leave()
         self._conversation = conversation
         self._new_thinking = ThinkingMode(self._ui.services.preferences.settings.chat.thinking)
         self._new_budget = None
@@ -330,14 +337,28 @@ class ConversationPane(QWidget):
         self._ui.operations.run(self._queue.send_now(self._id, prompt_id), owner=self)
         self.composer.setFocus()
 
-    def _read(self, part: FilePart | ImagePart | AudioPart) -> None:
-        """Show something that is attached, or was."""
+    def _read(self, part: FilePart | ImagePart | AudioPart, words: Words | None = None) -> None:
+        """Show something that is attached, or was; what was looked for is marked in it."""
         if isinstance(part, FilePart) and part.text:
             drafted = part in self.composer.draft.attachments
             choose = partial(self.attaching.choose_parts, part) if drafted else None
-            AttachedText(self._ui, part, self.window(), tokens=self.attaching.known(part), choose=choose).open()
+            tokens = self.attaching.known(part)
+            AttachedText(self._ui, part, self.window(), pattern=words, tokens=tokens, choose=choose).open()
         elif isinstance(part, ImagePart | AudioPart):
             AttachedMedia(self._ui, part, self.window()).open()
+
+    async def show_found(self, message_id: str, query: str, attachment: str = "") -> None:
+        """Bring a message of the conversation on show into view, what was looked for marked in it, and open what is
+        attached under the name ``attachment`` where that was found."""
+        if not await self.messages.reach(message_id):
+            return
+        self.find_bar.leave()
+        words, item = Words(parse(query)), self.transcript.item(message_id)
+        self.find_bar.finder.look_for(words, only=message_id)
+        files = [part for part in item.message.parts if isinstance(part, FilePart)] if item is not None else []
+        found = [part for part in files if part.text and attachment and part.name == attachment]
+        if found:
+            self._read(found[0], words)
 
     # Answers ----------------------------------------------------------------------------------------------------------
 

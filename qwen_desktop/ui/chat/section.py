@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QRectF, Qt
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from qwen_desktop.core.chat import Message
 from qwen_desktop.core.parts import Part
 from qwen_desktop.ui.chat.blocks import Directed, PaintContext, Target
-from qwen_desktop.ui.chat.blocks_flow import At, Sources
+from qwen_desktop.ui.chat.blocks_flow import At, Ranges, Sources
 
 if TYPE_CHECKING:
     from qwen_desktop.services.token_counts import Count
@@ -42,6 +42,12 @@ class Options:
     came: Callable[[MessageItem], object] | None = None
     #: From which word on, counted from 1, an answer made again is another one; None while that is not known.
     differs_at: Callable[[Message], int | None] | None = None
+    #: What is marked in sections whose text is not in the projection, by message and name of the section.
+    marks: dict[tuple[str, str], Ranges] = field(default_factory=dict)
+
+
+#: Beyond either edge of any text, in pixels.
+_FAR = 1e6
 
 
 class Section(Directed, ABC):
@@ -152,6 +158,20 @@ class Section(Directed, ABC):
     def offset_at(self, x: float, y: float) -> int:
         """The offset in ``projection`` that is nearest to a point."""
         return 0
+
+    def band(self, start: int, end: int) -> tuple[float, float]:
+        """Where the line is, from which y to which, in which a range of its text begins; found from ``offset_at``."""
+        top, bottom = 0.0, self.height
+        while bottom - top > 1:
+            middle = (top + bottom) / 2
+            if max(self.offset_at(x, middle) for x in (-_FAR, _FAR)) > start:
+                bottom = middle
+            else:
+                top = middle
+        return top, min(self.height, top + self.style.line_height("message"))
+
+    def bring(self, start: int, end: int) -> None:
+        """Scroll what holds a range of its text sideways so that its beginning is in view."""
 
 
 class HostedSection(Section):

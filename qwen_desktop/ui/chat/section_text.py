@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.parts import Part, code_text
@@ -25,7 +26,7 @@ from qwen_desktop.jobs.markdown.blocks import (
     separator,
 )
 from qwen_desktop.jobs.markdown.blocks import projection as projection_of
-from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target
+from qwen_desktop.ui.chat.blocks import AIR, Layout, PaintContext, Target, WideLayout
 from qwen_desktop.ui.chat.blocks_alert import AlertLayout
 from qwen_desktop.ui.chat.blocks_code import CodeLayout
 from qwen_desktop.ui.chat.blocks_diagram import code_layout
@@ -49,6 +50,8 @@ _LAYOUTS: dict[type[Block], Callable[[Style, Any], Layout]] = {
 
 #: More than any alert goes on below its last block, in pixels: most are one in another at most.
 _BELOW = 80.0
+#: What is seen on both sides of what is scrolled to sideways, in pixels.
+_BESIDE = 48.0
 
 
 class TextSection(Section):
@@ -287,6 +290,21 @@ class TextSection(Section):
         layout = self.layouts[number]
         inside = min(max(0, layout.offset_at(x - layout.x, y - layout.y)), self._lengths[number])
         return self._starts[number] + inside
+
+    def bring(self, start: int, end: int) -> None:
+        number = max(0, bisect_right(self._starts, start) - 1)
+        layout = self.layouts[number] if self.layouts else None
+        if not isinstance(layout, WideLayout) or not layout.overflow:
+            return
+        y, wanted = self.band(start, end)[0] + 2 - layout.y, start - self._starts[number]
+        left, right = -layout.wide, 2 * layout.wide
+        while right - left > 1:
+            middle = (left + right) / 2
+            if (layout.offset_at(middle, y) > wanted) is not layout.from_right:
+                right = middle
+            else:
+                left = middle
+        layout.reveal(QRectF(left - _BESIDE, y, 2 * _BESIDE, 1))
 
     def formula_at(self, x: float, y: float) -> str:
         if not self.layouts:

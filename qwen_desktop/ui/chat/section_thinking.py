@@ -92,10 +92,16 @@ class ThinkingSection(Section):
             painter.setPen(style.color("text_faint"))
             draw_line(painter, self.box(at, left, 0, room, self.bar), quiet)  # a thought has a direction of its own
         if self._flow is not None:
-            self._flow.paint(painter, at.moved(16, self.bar))
+            marked = self.item.options.marks.get((self.item.message.id, self.name), ())
+            self._flow.paint(painter, at.moved(16, self.bar), marked)
             quiet_button(painter, context, at, self.targets()[1], "copy")
         if context.focus == "thinking":
             focus_ring(painter, context, self.box(at, 0, 0, self.width, self.bar), 10)
+
+    def band(self, start: int, end: int) -> tuple[float, float]:
+        """Of a range of the thought, which is not in the projection."""
+        rect = next(iter(self._flow.rects(start, end) if self._flow is not None else ()), QRectF(0, 0, 0, self.bar))
+        return self.bar + rect.top(), self.bar + rect.bottom()
 
     def targets(self) -> list[Target]:
         """The line, and Copy while it is open."""

@@ -1,8 +1,8 @@
-"""The list of chats: New chat, New folder, Find, the conversations, and the promise at the bottom."""
+"""The list of chats: New chat, New folder, Search, the conversations, and the promise at the bottom."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import is_temporary
@@ -15,7 +15,7 @@ from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.labels import IconLabel, Paragraph
-from qwen_desktop.ui.widgets.search_field import SearchField
+from qwen_desktop.ui.widgets.search_field import SearchButton
 from qwen_desktop.ui.widgets.select import Menu
 
 #: How often the groups are checked against the clock, in milliseconds.
@@ -33,9 +33,6 @@ _ONE = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
 class SideList(QWidget):
     """The side list. It shows what ``model`` holds; what the user wants is told by the signals of ``view``."""
-
-    #: nothing is looked for here any more
-    done = Signal()
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,9 +53,9 @@ class SideList(QWidget):
         self.folder_button.setProperty("bordered", True)
         self.folder_button.clicked.connect(actions["folder.new"].trigger)
         keys = native_keys(command("chat.find").keys_on()[0]).replace("+", " ")
-        self.field = SearchField(theme, self.tr("Find"), self, keys=keys)
-        self.field.setToolTip(actions.tooltip("chat.find"))
-        self.field.left.connect(self._leave_find)
+        self.search = SearchButton(theme, actions["chat.find"].text(), self, keys=keys)
+        self.search.setToolTip(actions.tooltip("chat.find"))
+        self.search.clicked.connect(actions["chat.find"].trigger)
         self.view = ChatsView(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Chats"))
         # Not before the click that ended it has found its row.
@@ -80,7 +77,7 @@ class SideList(QWidget):
         #: What stands below the chats while there is something to tell.
         self.notes = column(gap=10)
         top = row((self.new_button, 1), self.folder_button)
-        parts = (top, self.field, self._nothing, (self.view, 1), self.notes, foot)
+        parts = (top, self.search, self._nothing, (self.view, 1), self.notes, foot)
         column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
@@ -169,20 +166,6 @@ class SideList(QWidget):
         if place == len(ids) and self.model.show_more():
             ids = self.model.ids()
         return ids[place] if 0 <= place < len(ids) else ""
-
-    def focus_find(self) -> None:
-        """Go to the Find field with its text selected."""
-        self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.field.selectAll()
-
-    def _leave_find(self) -> None:
-        ids = self.model.ids()
-        if self.field.text() and ids:
-            self.view.setFocus(Qt.FocusReason.TabFocusReason)
-            if self._chosen not in ids:
-                self.view.opened.emit(ids[0])
-        else:
-            self.done.emit()
 
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) + len(self.model.folders.all) > _LONG)

@@ -269,6 +269,7 @@ class TranscriptView(TranscriptCanvas):
                 item.refresh()
                 self.mark(item)
         self.arrange()
+        self.folded.emit()
 
     def show_tokens(self, tokens: Callable[[Part], Count]) -> None:
         """Say how many tokens attachments have; other numbers may be known than before."""
@@ -328,6 +329,7 @@ class TranscriptView(TranscriptCanvas):
                 item.toggle(target.key)
                 self.mark(item)
                 self.hold(item, 0.0, distance)
+                self.folded.emit()
 
     def _activate_inside(self, item: MessageItem, target: Target) -> bool:
         """What is done with something in a part; False where the target is none of these."""

@@ -73,6 +73,8 @@ class TranscriptCanvas(QAbstractScrollArea):
     activated = Signal(object, object)
     #: The keyboard has nowhere to be: what had it goes with its message.
     focus_lost = Signal()
+    #: Something of a message has been opened or folded.
+    folded = Signal()
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -1,13 +1,15 @@
-"""A one-line field with a magnifier and, while empty, the key that leads here."""
+"""A one-line field with a magnifier, and a button that looks like one and leads to where one searches."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QStyle, QWidget
+from PySide6.QtWidgets import QDialog, QLabel, QLineEdit, QPushButton, QStyle, QWidget
 
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.labels import IconLabel, start_edge
+from qwen_desktop.ui.widgets.boxes import MIDDLE, row
+from qwen_desktop.ui.widgets.buttons import enter_presses
+from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, start_edge
 
 
 class SearchField(QLineEdit):
@@ -73,3 +75,36 @@ class SearchField(QLineEdit):
         self.setTextMargins(left, 0, right, 0)
         # Qt would put text and caret by the direction of what is typed, and nothing by that of the keyboard.
         self.setAlignment(start_edge(self))
+
+
+class SearchButton(QPushButton):
+    """A magnifier, a word, and the key that does the same."""
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None, *, keys: str = "") -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setProperty("kind", "search")
+        self.setAccessibleName(name)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        word = ElidedLabel(theme, name, self, color="text_muted")
+        sign, hint = IconLabel(theme, "search", self), QLabel(keys, self)
+        hint.setObjectName("keys")
+        self._word, self._hint = word, hint
+        for label in (sign, word, hint):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        row(sign, (word, 1), (hint, MIDDLE), on=self, gap=8, margins=(11, 0, 10, 0))
+        theme.follow(self._fit)
+
+    def _fit(self) -> None:
+        """The key stands there where the word leaves room for it."""
+        self._hint.ensurePolished()
+        wanted = self._word.sizeHint().width() + self._hint.sizeHint().width()
+        self._hint.setVisible(wanted + self._theme.grown(16) + 37 <= self.width())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not enter_presses(self, event):
+            super().keyPressEvent(event)

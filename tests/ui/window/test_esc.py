@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QWidget
 
+from qwen_desktop.ui.palette.palette import Palette
 from tests.scripted_engine import Script
 from tests.ui.conftest import Make, Ui
 
@@ -52,21 +53,25 @@ def somewhere(ui: Ui, place: str) -> QWidget:
     if place == "rename":
         ui.window.actions_.trigger("chat.rename")
         return side.view.findChild(QLineEdit, "rename")
-    if place == "Find":
-        side.field.setText("wo")
+    if place == "search":
+        ui.window.actions_.trigger("chat.find")
+        return ui.window.findChild(Palette).field.edit
+    if place in ("empty Find", "Find"):
+        pane.find_bar.open()
+        pane.find_bar.field.setText("wo" if place == "Find" else "")
     return {
         "message box": pane.composer.edit,
         "transcript": pane.transcript,
         "model button": pane.composer.model,
         "list": side.view,
-    }.get(place, side.field)
+    }.get(place, pane.find_bar.field)
 
 
 @pytest.mark.parametrize(
     ("place", "stops"),
     [
         *((place, True) for place in ("message box", "transcript", "list", "model button")),
-        *((place, False) for place in ("empty Find", "Find", "rename", "Settings", "Models", "Welcome page")),
+        *((place, False) for place in ("empty Find", "Find", "search", "rename", "Settings", "Models", "Welcome page")),
     ],
 )
 async def test_escape_stops_the_answer_that_is_in_sight_and_is_a_fields_own(
@@ -85,8 +90,7 @@ async def test_escape_stops_the_answer_that_is_in_sight_and_is_a_fields_own(
         await ui.until(lambda: not ui.app.chat.running())
     else:
         assert ui.app.chat.running()
-    if place in ("empty Find", "rename"):
+    if place in ("empty Find", "Find", "search", "rename"):
         assert ui.window.focusWidget() is (ui.chat.sidelist.view if place == "rename" else ui.chat.pane.composer.edit)
-    elif place == "Find":
-        assert ui.chat.sidelist.field.text() == "" and ui.chat.sidelist.field.hasFocus()
+        assert ui.chat.pane.find_bar.isHidden()
     await ui.app.stop_all()

@@ -1,0 +1,1 @@
+"""The palette: one surface over the window for search and actions."""
