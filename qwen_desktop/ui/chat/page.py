@@ -196,7 +196,9 @@ class ChatPage(ListPage):
 
     def choose_assistant(self) -> None:
         """Choose with which assistant the chat goes on."""
-        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
+        self.pane.setup.choose_assistant(
+            self.header.assistant if self.header.assistant.isVisible() else self.header.title
+        )
 
     def copy_chat_as(self, *, rich: bool) -> None:
         """Copy the whole chat as Markdown, or as rich text for programs that take it."""
@@ -283,8 +285,8 @@ class ChatPage(ListPage):
 
     def _forget_model(self) -> None:
         """What is chosen now counts here too, not the model that the chat's assistant would like."""
-        if self.pane.model is not None:
-            self.pane.set_model(None)
+        if self.pane.setup.model is not None:
+            self.pane.setup.set_model(None)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
@@ -343,14 +345,14 @@ class ChatPage(ListPage):
         title = self.pane.title
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
-        temporary, guide = self.pane.temporary, self.pane.model_state.guide
+        temporary, guide = self.pane.temporary, self.pane.setup.model_state.guide
         self.header.show_chat(
             title,
             stored=stored,
             guide=guide,
             temporary=temporary,
             begun=self.pane.begun,
-            assistant=self.pane.assistant,
+            assistant=self.pane.setup.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
