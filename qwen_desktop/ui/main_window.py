@@ -143,6 +143,7 @@ class MainWindow(FirstPaintWindow):
             "folder.inside": lambda: self._in_chat().lists.new_folder(inside=True),
             "folder.rename": lambda: self._in_chat().rename(),
             "folder.move": lambda: self._in_chat().lists.ask_where(),
+            "folder.export": lambda: self._in_chat().export_folder(),
             "folder.delete": lambda: self._in_chat().delete(),
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
@@ -206,6 +207,14 @@ class MainWindow(FirstPaintWindow):
             messages.undo()
         else:
             self.notify.undo_last()
+
+    def can(self, command: str) -> bool:
+        """Whether a command that is enabled would do anything now."""
+        from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415 - not before the first paint
+
+        if command == "view.sidelist":
+            return isinstance(self.pages.currentWidget(), ListPage)
+        return self.pages.built(CHAT) is None or self.chat.can(command)
 
     def _go_online(self) -> None:
         self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)
