@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from qwen_desktop.core.exchange import Imported
+from qwen_desktop.core.exchange import Imported, ImportPlace
 from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
+from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
+
+
+def ask_where(ui: UiContext, window: QWidget) -> None:
+    """Let the user pick what to import: what other programs keep here, or a file."""
+
+    def found(places: Sequence[ImportPlace]) -> None:
+        if places:
+            _Where(ui, window, places).open()
+        else:
+            ask_for_file(ui, window)
+
+    ui.operations.run(ui.services.imports.places(), owner=window, on_done=found, wish="chats.import")
+
+
+class _Where(Dialog):
+    """The programs that keep chats on this computer, and the way to a file."""
+
+    def __init__(self, ui: UiContext, window: QWidget, places: Sequence[ImportPlace]) -> None:
+        text = translate("ImportDialog", "Other programs keep chats on this computer. They stay as they are there.")
+        super().__init__(ui.theme, translate("ImportDialog", "Import chats"), text, window)
+        for place in places:
+            said = _count(translate("ImportDialog", "%n chat(s) of {program}", "", place.count), place.count)
+            button = TextButton(ui.theme, texts.fill(said, program=place.program), self, icon="folder-input")
+            button.clicked.connect(self.accept)
+            button.clicked.connect(lambda _=False, path=place.path: ImportDialog(ui, window, Path(path)).begin())
+            self.body.addWidget(button)
+        self.add_button(translate("ImportDialog", "Cancel"))
+        choose = translate("ImportDialog", "Choose a file…")
+        self.add_button(choose, lambda: ask_for_file(ui, window), kind="primary", default=True)
 
 
 def ask_for_file(ui: UiContext, window: QWidget) -> None:

@@ -116,20 +116,6 @@
                 <numerusform>Show %n more</numerusform>
             </translation>
         </message>
-        <message numerus="yes">
-            <source>{name}, folder, %n chat(s), closed</source>
-            <translation>
-                <numerusform>{name}, folder, %n chat, closed</numerusform>
-                <numerusform>{name}, folder, %n chats, closed</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>{name}, folder, %n chat(s), open</source>
-            <translation>
-                <numerusform>{name}, folder, %n chat, open</numerusform>
-                <numerusform>{name}, folder, %n chats, open</numerusform>
-            </translation>
-        </message>
     </context>
     <context>
         <name>Details</name>
@@ -758,6 +744,23 @@
             <translation>
                 <numerusform>The message is longer than %n character.</numerusform>
                 <numerusform>The message is longer than %n characters.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>chat_list</name>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), closed</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, closed</numerusform>
+                <numerusform>{name}, folder, %n chats, closed</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), open</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, open</numerusform>
+                <numerusform>{name}, folder, %n chats, open</numerusform>
             </translation>
         </message>
     </context>

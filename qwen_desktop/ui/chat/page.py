@@ -62,6 +62,7 @@ class ChatPage(ListPage):
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
         self.header.menu_opened.connect(lambda menu: self.sidelist.aim_by(menu, Picked((self.current,))))
+        self.header.wanted.connect(self._do_here)
         self.sidelist.view.opened.connect(self.open)
         self.sidelist.view.delete_wanted.connect(self.delete)
         self.sidelist.model.renamed.connect(self._rename)
@@ -196,7 +197,9 @@ class ChatPage(ListPage):
 
     def choose_assistant(self) -> None:
         """Choose with which assistant the chat goes on."""
-        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
+        self.pane.setup.choose_assistant(
+            self.header.assistant if self.header.assistant.isVisible() else self.header.title
+        )
 
     def copy_chat_as(self, *, rich: bool) -> None:
         """Copy the whole chat as Markdown, or as rich text for programs that take it."""
@@ -206,9 +209,9 @@ class ChatPage(ListPage):
             self._ui.operations.run(text, owner=self, on_done=lambda found: done(*found), wish=_COPIED)
 
     def export(self) -> None:
-        """Export the chosen chat: ask how and where."""
-        if target := self.sidelist.target:
-            self.export_chats((target,))
+        """Export the chosen chats: ask how and where."""
+        if chats := self.sidelist.picked.chats:
+            self.export_chats(chats)
 
     def export_chats(self, ids: tuple[str, ...]) -> None:
         """Export these chats."""
@@ -216,9 +219,11 @@ class ChatPage(ListPage):
         name = found.title if found is not None else self.tr("Chats")
         ExportDialog(self._ui, self.window(), Wanted(ids=ids), len(ids), name).open()
 
-    def export_folder(self, folder: Folder) -> None:
-        """Export all chats of a folder and the folders in it."""
-        self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
+    def export_folder(self) -> None:
+        """Export all chats of the chosen folder and the folders in it."""
+        for folder_id in self.sidelist.picked.folders[:1]:
+            folder = self.sidelist.model.folders.all[folder_id]
+            self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
 
     def export_all(self, window: QWidget) -> None:
         """Export all chats."""
@@ -233,6 +238,14 @@ class ChatPage(ListPage):
 
         self._ui.operations.run(self._ui.services.exports.count(wanted), owner=self, on_done=ask)
 
+    def can(self, command: str) -> bool:
+        """Whether a command that is enabled would do anything now."""
+        if command in ("chat.next", "chat.previous"):
+            return bool(self.sidelist.neighbour(self.current, 1 if command == "chat.next" else -1))
+        if command == "thinking.cycle":
+            return not self.pane.composer.thinking.switch.isHidden()
+        return self.pane.messages.can(command)
+
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
         if target := self.sidelist.neighbour(self.current, step):
@@ -242,6 +255,12 @@ class ChatPage(ListPage):
         """Show or hide the side list."""
         super().show_list(shown)
         self.header.list_button.setVisible(not shown)
+
+    def _do_here(self, command: str) -> None:
+        """Give a command for the chat on show."""
+        self.sidelist.hold(Picked((self.current,)))
+        self._ui.actions.trigger(command)
+        self.sidelist.release()
 
     def _rename(self, conversation_id: str, title: str) -> None:
         self._ui.operations.run(self._ui.services.history.rename(conversation_id, title), owner=self)
@@ -283,8 +302,8 @@ class ChatPage(ListPage):
 
     def _forget_model(self) -> None:
         """What is chosen now counts here too, not the model that the chat's assistant would like."""
-        if self.pane.model is not None:
-            self.pane.set_model(None)
+        if self.pane.setup.model is not None:
+            self.pane.setup.set_model(None)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
@@ -343,15 +362,15 @@ class ChatPage(ListPage):
         title = self.pane.title
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
-        temporary, guide = self.pane.temporary, self.pane.model_state.guide
+        temporary, guide = self.pane.temporary, self.pane.setup.model_state.guide
         self.header.show_chat(
             title,
             stored=stored,
             guide=guide,
             temporary=temporary,
             begun=self.pane.begun,
-            assistant=self.pane.assistant,
+            assistant=self.pane.setup.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -179,7 +179,7 @@ async def test_what_the_card_says_follows_the_thinking_mode(make: Make) -> None:
     ui = await make()
     await ui.say("One")
     panel(ui).open()
-    info = ui.chat.pane.model_state.info
+    info = ui.chat.pane.setup.model_state.info
     cards = {"thinking_sampling": Sampling(temperature=0.6), "direct_sampling": Sampling(temperature=0.7)}
     can = Capabilities(thinking=tuple(ThinkingMode))
     info = structs.replace(info, capabilities=can, local=structs.replace(info.local, **cards))
