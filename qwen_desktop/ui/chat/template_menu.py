@@ -66,7 +66,7 @@ class TemplateMenu(FloatingFrame):
         self.list.setItemDelegate(self._rows)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.take(item.data(Qt.ItemDataRole.UserRole)))
-        self._none = Label(ui.theme, self.tr("No template is called so."), self, role="small", color="text_muted")
+        self._none = Label(ui.theme, self.tr("No template has this name."), self, role="small", color="text_muted")
         keys = ElidedLabel(
             ui.theme, self.tr("Enter takes it, Esc closes this."), self, role="small", color="text_muted"
         )
