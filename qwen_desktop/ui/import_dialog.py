@@ -38,35 +38,37 @@ class _Where(Dialog):
     """The programs that keep chats on this computer, and the way to a file."""
 
     def __init__(self, ui: UiContext, window: QWidget, places: Sequence[ImportPlace]) -> None:
-        text = translate("ImportDialog", "Other programs keep chats on this computer. They stay as they are there.")
-        super().__init__(ui.theme, translate("ImportDialog", "Import chats"), text, window)
+        text = translate(
+            "ChatsImportDialog", "Other programs keep chats on this computer. They stay as they are there."
+        )
+        super().__init__(ui.theme, translate("ChatsImportDialog", "Import chats"), text, window)
         for place in places:
-            said = _count(translate("ImportDialog", "%n chat(s) of {program}", "", place.count), place.count)
+            said = _count(translate("ChatsImportDialog", "%n chat(s) of {program}", "", place.count), place.count)
             button = TextButton(ui.theme, texts.fill(said, program=place.program), self, icon="folder-input")
             button.clicked.connect(self.accept)
-            button.clicked.connect(lambda _=False, path=place.path: ImportDialog(ui, window, Path(path)).begin())
+            button.clicked.connect(lambda _=False, path=place.path: ChatsImportDialog(ui, window, Path(path)).begin())
             self.body.addWidget(button)
-        self.add_button(translate("ImportDialog", "Cancel"))
-        choose = translate("ImportDialog", "Choose a file…")
+        self.add_button(translate("ChatsImportDialog", "Cancel"))
+        choose = translate("ChatsImportDialog", "Choose a file…")
         self.add_button(choose, lambda: ask_for_file(ui, window), kind="primary", default=True)
 
 
 def ask_for_file(ui: UiContext, window: QWidget) -> None:
     """Let the user pick a file and import it."""
-    dialog = QFileDialog(window, translate("ImportDialog", "Import chats"), str(home() or ""))
+    dialog = QFileDialog(window, translate("ChatsImportDialog", "Import chats"), str(home() or ""))
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    kinds = translate("ImportDialog", "Exports of chats (*.json *.zip *.jsonl)")
-    dialog.setNameFilters([kinds, translate("ImportDialog", "All files (*)")])
+    kinds = translate("ChatsImportDialog", "Exports of chats (*.json *.zip *.jsonl)")
+    dialog.setNameFilters([kinds, translate("ChatsImportDialog", "All files (*)")])
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: ImportDialog(ui, window, Path(path_of(url))).begin())
+    dialog.urlSelected.connect(lambda url: ChatsImportDialog(ui, window, Path(path_of(url))).begin())
     dialog.open()
 
 
-class ImportDialog(Dialog):
+class ChatsImportDialog(Dialog):
     """Imports ``path``; closing it meanwhile stops the import, of which then nothing is left."""
 
     def __init__(self, ui: UiContext, parent: QWidget, path: Path) -> None:
-        super().__init__(ui.theme, translate("ImportDialog", "Import chats"), "", parent, width=460)
+        super().__init__(ui.theme, translate("ChatsImportDialog", "Import chats"), "", parent, width=460)
         self._ui = ui
         self._path = path
         self._work: asyncio.Task[Imported] | None = None
@@ -115,8 +117,10 @@ class ImportDialog(Dialog):
         """What came of it."""
         self._work = None
         self.meter.hide()
-        came = _count(translate("ImportDialog", "%n chat(s) came in.", "", found.conversations), found.conversations)
-        with_messages = _count(translate("ImportDialog", "%n message(s).", "", found.messages), found.messages)
+        came = _count(
+            translate("ChatsImportDialog", "%n chat(s) came in.", "", found.conversations), found.conversations
+        )
+        with_messages = _count(translate("ChatsImportDialog", "%n message(s).", "", found.messages), found.messages)
         self.state.setText(f"{came} {with_messages}" if found.conversations else self._nothing(found))
         lines = []
         if found.conversations and found.already:
@@ -145,7 +149,7 @@ class ImportDialog(Dialog):
     def _undo(self) -> None:
         imports, ui = self._ui.services.imports, self._ui
         done: Callable[[object], object] = lambda _: ui.notify.toast(  # noqa: E731
-            translate("ImportDialog", "The imported chats are gone again.")
+            translate("ChatsImportDialog", "The imported chats are gone again.")
         )
         ui.operations.run(imports.undo(self._found), owner=ui.notify, on_done=done)
 

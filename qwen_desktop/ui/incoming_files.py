@@ -38,9 +38,9 @@ class IncomingFiles(QObject):
         as one: what it is, the file itself says when it is opened."""
         window = self._window
         if chats := next((name for name in files if Path(name).suffix.lower() in _MAY_BE_CHATS), ""):
-            from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
+            from qwen_desktop.ui.import_dialog import ChatsImportDialog  # noqa: PLC0415 - not before the first paint
 
-            ImportDialog(window.ui, window, Path(chats)).offer()
+            ChatsImportDialog(window.ui, window, Path(chats)).offer()
         elif model := next((name for name in files if _may_be_model(Path(name).name)), ""):
             self.model_opened.emit(model)
         else:
