@@ -24,7 +24,7 @@ from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.first_paint import FirstPaintWindow
 from qwen_desktop.ui.local_files import local_files
-from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
+from qwen_desktop.ui.pages import ASSISTANTS, CHAT, MODELS, PAGES, WELCOME, Pages
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
@@ -368,10 +368,12 @@ class MainWindow(FirstPaintWindow):
     def open_files(self, files: tuple[str, ...]) -> None:
         """Open a GGUF file that came with a start or was dropped, or offer to import an export of chats; of several the
         first. Names only tell what is meant as one: what it is, the file itself says when it is opened."""
-        if chats := next((name for name in files if Path(name).suffix.lower() in _MAY_BE_CHATS), ""):
-            from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.core.assistant_files import SUFFIX  # noqa: PLC0415 - rare
 
-            ImportDialog(self.ui, self, Path(chats)).offer()
+        if assistants := [name for name in files if name.lower().endswith(SUFFIX)]:
+            self._import_assistants(assistants)
+        elif chats := next((name for name in files if Path(name).suffix.lower() in _MAY_BE_CHATS), ""):
+            self._offer_import(chats)
         elif model := next((name for name in files if _may_be_model(Path(name).name)), ""):
             self.use_model(model)
         else:
@@ -488,7 +490,7 @@ class MainWindow(FirstPaintWindow):
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         if files := local_files(event.mimeData()):
-            self._dropped(files)
+            self._dropped(files, on_list=self._on_list(event.position().toPoint()))
         elif self.centralWidget() is not None:
             self._in_chat().pane.attaching.take_picture(event.mimeData().imageData())
 
@@ -501,22 +503,65 @@ class MainWindow(FirstPaintWindow):
         if self._sign is not None:
             self._sign.say(on, self.tr("Drop it to open the model") if model else self.tr("Drop files to attach them"))
 
-    def _dropped(self, files: tuple[str, ...]) -> None:
-        """Models are opened; everything else is attached to the chat on show."""
+    def _on_list(self, place: QPoint) -> bool:
+        """Whether the list of chats is there."""
+        if not self.pages.shows(CHAT) or self.chat.list_hidden:
+            return False
+        side = self.chat.sidelist
+        return side.rect().contains(side.mapFrom(self, place))
+
+    def _dropped(self, files: tuple[str, ...], *, on_list: bool) -> None:
+        """Models are opened, exports of chats and assistants offered or imported; everything else is attached to the
+        chat on show. What is dropped on the list is to come into it, if it can."""
         import asyncio  # noqa: PLC0415 - not before the first paint
 
-        def sort() -> tuple[tuple[str, ...], tuple[str, ...]]:
-            models = tuple(name for name in files if _is_model(name))
-            return models, tuple(name for name in files if name not in models)
+        from qwen_desktop.core.assistant_files import SUFFIX  # noqa: PLC0415 - rare
 
-        def take(found: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
-            models, others = found
+        def sort() -> tuple[list[str], list[str], list[str], list[str]]:
+            models: list[str] = []
+            chats: list[str] = []
+            assistants: list[str] = []
+            others: list[str] = []
+            for name in files:
+                if _is_model(name):
+                    models.append(name)
+                elif name.lower().endswith(SUFFIX):
+                    assistants.append(name)
+                elif _are_chats(Path(name), on_list=on_list):
+                    chats.append(name)
+                else:
+                    others.append(name)
+            return models, chats, assistants, others
+
+        def take(found: tuple[list[str], list[str], list[str], list[str]]) -> None:
+            models, chats, assistants, others = found
             if models:
-                self.open_files(models)
+                self.open_files(tuple(models))
+            if assistants:
+                self._import_assistants(assistants)
             if others:
                 self._in_chat().pane.attaching.take(others)
+            for name in chats:
+                instead = None if on_list or name.lower().endswith(".zip") else partial(self._attach, name)
+                self._offer_import(name, instead)
 
         self.operations.run(asyncio.to_thread(sort), owner=self, on_done=take)
+
+    def _attach(self, name: str) -> None:
+        self._in_chat().pane.attaching.take([name])
+
+    def _import_assistants(self, names: list[str]) -> None:
+        from qwen_desktop.ui.assistants.page import AssistantsPage  # noqa: PLC0415 - rare
+
+        self.show_page(ASSISTANTS)
+        page = self.pages.page(ASSISTANTS)
+        if isinstance(page, AssistantsPage):
+            page.import_files(names)
+
+    def _offer_import(self, name: str, instead: Callable[[], object] | None = None) -> None:
+        from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
+
+        ImportDialog(self.ui, self, Path(name)).offer(instead)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
@@ -532,7 +577,7 @@ class MainWindow(FirstPaintWindow):
 
 
 #: How the names of exports of chats end.
-_MAY_BE_CHATS = frozenset({".json", ".zip"})
+_MAY_BE_CHATS = frozenset({".json", ".jsonl", ".zip"})
 
 
 def _is_model(path: str) -> bool:
@@ -546,6 +591,25 @@ def _is_model(path: str) -> bool:
         return read_file(path, 4) == b"GGUF"
     except OSError:
         return False
+
+
+def _are_chats(path: Path, *, on_list: bool) -> bool:
+    """Whether a dropped file is an export of chats: it looks like one of a form that is known. On the list all that
+    may be one is meant as one, and folders of such files, too."""
+    folder = path.is_dir()
+    if folder or path.suffix.lower() not in _MAY_BE_CHATS:
+        if not (folder and on_list):
+            return False
+    elif on_list:
+        return True
+    from qwen_desktop.core.errors import AppError  # noqa: PLC0415 - not before the first paint
+    from qwen_desktop.jobs.imports.forms import form_of  # noqa: PLC0415
+
+    try:
+        form_of(path)
+    except (AppError, OSError):
+        return False
+    return True
 
 
 def _may_be_model(name: str) -> bool:
