@@ -23,6 +23,9 @@ from qwen_desktop.ui.widgets.dialog import Dialog
 #: Characters of a title in a sentence.
 _TITLE = 40
 
+#: The wish for another chat on show: the last one counts.
+SHOWN = "chat.shown"
+
 
 class ListCommands(QObject):
     """``leaving`` carries the ids of chats that are about to be deleted, ``restored`` the one that a user has brought
@@ -260,5 +263,7 @@ class ListCommands(QObject):
             for change in reversed(changes):
                 await change.undo()
 
-        on_done = (lambda _: self.restored.emit(shown)) if shown else None
-        self._ui.operations.run(back(), owner=self, on_done=on_done)
+        if shown:
+            self._ui.operations.run(back(), owner=self, on_done=lambda _: self.restored.emit(shown), wish=SHOWN)
+        else:
+            self._ui.operations.run(back(), owner=self)
