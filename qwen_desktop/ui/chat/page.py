@@ -58,6 +58,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
         bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        #: The temporary chat that is being brought to the disk.
+        self._kept = ""
         self.lists = ListCommands(ui, self.sidelist, self)
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
@@ -157,17 +159,20 @@ class ChatPage(ListPage):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
-            return await services.history.keep(where)
+            self._kept = where
+            try:
+                await services.blobs.keep(where)
+                return await services.history.keep(where)
+            finally:
+                self._kept = ""
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            if on_show and self.current in (where, conversation.id, ""):
+            if where == self.current:
                 self.open(conversation.id)
                 self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def rename(self) -> None:
@@ -310,6 +315,9 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
+        if gone == self._kept:
+            self.sidelist.model.remove(gone)
+            return  # it is shown as the one that it has become
         beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
         self.sidelist.model.remove(gone)
         if gone == self.current:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtCore import Qt
 
 from qwen_desktop.core.chat import is_temporary
@@ -45,8 +46,15 @@ async def test_it_is_shown_as_one_and_the_next_start_does_not_know_it(make: Make
     assert b"secret" not in ui.app.paths.database_file.read_bytes()
 
 
-async def test_it_is_kept_when_asked(make: Make) -> None:
+@pytest.mark.parametrize("others", [0, 2])
+async def test_it_is_kept_when_asked_and_stays_on_show(make: Make, others: int) -> None:
     ui = await make()
+    for number in range(others):
+        ui.chat.new_chat()
+        await ui.say(f"Another {number}")
+        ui.window.actions_.trigger("chat.pin")  # stands below the temporary one, and above what that becomes
+        await ui.rest()
+    before = set(ui.chat.sidelist.model.ids())
     ui.window.actions_.trigger("chat.temporary")
     await ui.rest()
     await ui.say("Keep me")
@@ -56,10 +64,12 @@ async def test_it_is_kept_when_asked(make: Make) -> None:
     await ui.rest()
     assert ui.chat.current == where[1:]
     assert ui.chat.pane.composer.draft.text == "and this draft"
-    assert [entry.title for entry in await ui.app.history.list()] == ["Keep me"]
-    assert ui.chat.sidelist.model.ids() == [where[1:]]
+    assert not ui.chat.header.temporary.isVisible()
+    assert [entry.title for entry in await ui.app.history.list()][0] == "Keep me"
+    assert set(ui.chat.sidelist.model.ids()) == {where[1:], *before}
     assert not ui.chat.header.keep_button.isVisible()
     await ui.until(lambda: len(ui.chat.pane.transcript.items) == 2)
+    assert ui.chat.header.title.text() == "Keep me"
 
 
 async def test_it_can_be_deleted_with_undo(make: Make) -> None:
