@@ -73,11 +73,12 @@ class ChatPage(ListPage):
         self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
-        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
         self.header.assistant_clicked.connect(self.choose_assistant)
+        self.header.keep_wanted.connect(lambda: self.keep_chat(self.current))
+        self.header.export_wanted.connect(lambda: self.export_chats((self.current,)))
         self._show_pane()
 
     async def start(self) -> None:
@@ -152,9 +153,9 @@ class ChatPage(ListPage):
 
         self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
 
-    def keep_chat(self) -> None:
-        """Bring the chosen temporary chat to the disk."""
-        services, where = self._ui.services, self.sidelist.target
+    def keep_chat(self, chat: str = "") -> None:
+        """Bring a temporary chat to the disk, the chosen one where none is named."""
+        services, where = self._ui.services, chat or self.sidelist.target
         if not is_temporary(where):
             return
 
@@ -211,9 +212,9 @@ class ChatPage(ListPage):
             self._ui.operations.run(text, owner=self, on_done=lambda found: done(*found), wish=_COPIED)
 
     def export(self) -> None:
-        """Export the chosen chat: ask how and where."""
-        if target := self.sidelist.target:
-            self.export_chats((target,))
+        """Export the chosen chats: ask how and where."""
+        if chats := self.sidelist.picked.chats:
+            self.export_chats(chats)
 
     def export_chats(self, ids: tuple[str, ...]) -> None:
         """Export these chats."""
@@ -361,5 +362,5 @@ class ChatPage(ListPage):
             assistant=self.pane.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -25,8 +25,9 @@ _LONG = 500
 
 
 #: Commands that mean chats, those of them that are for one, and those that mean folders.
-_ONE_CHAT = ("chat.rename", "chat.copy", "chat.copy_thoughts")
-_CHATS = ("chat.pin", "chat.move", "chat.tags", "chat.archive", "chat.delete")
+_ONE_CHAT = ("chat.rename", "chat.copy", "chat.copy_thoughts", "chat.copy_markdown", "chat.copy_rich")
+_CHATS = ("chat.pin", "chat.move", "chat.tags", "chat.archive", "chat.export", "chat.delete")
+_TEMPORARY_TOO = ("chat.export", "chat.delete")
 _FOLDERS = tuple(entry.id for entry in COMMANDS if entry.menu == "folder")
 _ONE = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
@@ -170,7 +171,7 @@ class SideList(QWidget):
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) + len(self.model.folders.all) > _LONG)
         self._mark()
-        self._nothing.setText(self.tr("Your chats will stand here."))
+        self._nothing.setText(self.tr("Your chats will appear here."))
         self._nothing.setVisible(self.model.rowCount() == 0)
 
     def _open_menu(self, place: QPoint) -> None:
@@ -195,7 +196,7 @@ class SideList(QWidget):
         meant = self.picked
         kept = bool(meant.chats) and not any(map(is_temporary, meant.chats))
         for name in _CHATS:
-            self._actions[name].setEnabled(bool(meant.chats) if name == "chat.delete" else kept)
+            self._actions[name].setEnabled(bool(meant.chats) if name in _TEMPORARY_TOO else kept)
         for name in _ONE_CHAT:
             self._actions[name].setEnabled(len(meant.chats) == 1 and not meant.folders)
         for name in _FOLDERS:
