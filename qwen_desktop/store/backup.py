@@ -32,6 +32,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import Cancelled, Environment, Failure, UserFacing, disk_full
 from qwen_desktop.core.files import flush_folder, open_file, write_atomic
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
 from qwen_desktop.store import blobs, branches, conversations, migrations, search
 
@@ -398,7 +399,7 @@ def _manifest(archive: zipfile.ZipFile, told: str) -> Manifest:
     sizes = {_DATABASE: manifest.database.size, **{f"{_BLOBS}{sha}": size for sha, size in manifest.blobs.items()}}
     good = all(name in entries and entries[name].file_size == size for name, size in sizes.items())
     named = all(
-        re.fullmatch("[0-9a-f]{64}", sha) and 0 <= size <= blobs.LARGEST for sha, size in manifest.blobs.items()
+        re.fullmatch("[0-9a-f]{64}", sha) and 0 <= size <= LARGEST_ATTACHMENT for sha, size in manifest.blobs.items()
     )
     if not good or not named or len(entries) != len(sizes) + 1:
         raise damaged(told)

@@ -86,15 +86,18 @@ class ChatsImportDialog(Dialog):
         self.undo_button.hide()
         self.close_button = self.add_button(self.tr("Cancel"), kind="primary", default=True)
 
-    def offer(self) -> None:
-        """Ask first: the file was dropped on the window."""
+    def offer(self, instead: Callable[[], None] | None = None) -> None:
+        """Ask first: the file was dropped on the window. ``instead`` attaches it, where that may be meant."""
         asked = texts.fill(self.tr("Import the chats of {name}?"), name=texts.isolated(self._path.name))
         self.state.setText(asked)
         self.meter.hide()
+        attach = self.add_button(self.tr("Attach it"), instead) if instead is not None else None
         go = self.add_button(self.tr("Import"), kind="primary", default=True, closes=False)
 
         def begin() -> None:
             go.hide()
+            if attach is not None:
+                attach.hide()
             self.begin()
 
         go.clicked.connect(begin)

@@ -24,7 +24,7 @@ from qwen_desktop.core.exchange import (
 )
 from qwen_desktop.core.files import open_file, write_atomic
 from qwen_desktop.core.packed import from_json
-from qwen_desktop.core.parts import blobs_of, cleaned
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT, blobs_of, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.jobs.imports.elements import elements
 from qwen_desktop.jobs.imports.forms import damaged, newer
@@ -34,8 +34,6 @@ _MARK = re.compile(rb'"format"\s*:\s*"' + FORMAT.encode() + rb'"')
 _ID = re.compile(r"(?!t)[0-9A-Za-z_.:-]{1,100}", re.ASCII)
 _SHA256 = re.compile("[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[\w.+*-]+/[\w.+*-]+(?:;[^\x00-\x1f]{0,200})?", re.ASCII)
-#: As the store has it.
-_LARGEST = 128_000_000
 
 
 def tells(path: Path, beginning: bytes) -> bool:
@@ -86,7 +84,7 @@ def _blob(value: bytes, staging: Path) -> ImportedBlob | None:
         data = base64.b64decode(entry.data, validate=True)
     except (ValueError, binascii.Error):
         return None
-    if len(data) > _LARGEST or hashlib.sha256(data).hexdigest() != entry.sha256:
+    if len(data) > LARGEST_ATTACHMENT or hashlib.sha256(data).hexdigest() != entry.sha256:
         return None
     if _MEDIA_TYPE.fullmatch(entry.media_type) is None:
         return None

@@ -20,7 +20,7 @@ from qwen_desktop.services.exports import Wanted
 from qwen_desktop.services.history import gone
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
-from qwen_desktop.ui.chat.list_commands import ListCommands
+from qwen_desktop.ui.chat.list_commands import SHOWN, ListCommands
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
@@ -30,8 +30,8 @@ from qwen_desktop.ui.list_page import ListPage
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
 
-#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
-_SHOWN, _COPIED = "chat.shown", "clipboard"
+#: The wish for something in the clipboard: the last one counts.
+_COPIED = "clipboard"
 
 
 class ChatPage(ListPage):
@@ -58,6 +58,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
         bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        #: The temporary chat that is being brought to the disk.
+        self._kept = ""
         self.lists = ListCommands(ui, self.sidelist, self)
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
@@ -72,7 +74,6 @@ class ChatPage(ListPage):
         self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
-        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
@@ -99,7 +100,7 @@ class ChatPage(ListPage):
 
     def open(self, conversation_id: str) -> asyncio.Task[None] | None:
         """Show a chat, "" for a new one. The task, if there is one, ends when the end of the chat is on show."""
-        self._ui.operations.withdraw(_SHOWN)
+        self._ui.operations.withdraw(SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
     async def load(self, conversations: Sequence[Conversation], opened: Sequence[str]) -> None:
@@ -116,13 +117,13 @@ class ChatPage(ListPage):
         """Show a chat where a search has found something: on the branch of that message, what was looked for marked in
         it, or in the text of what is attached to it under the name ``attachment``."""
         work = self._open_at(conversation_id, message_id, query, attachment)
-        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=_SHOWN)
+        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=SHOWN)
 
     async def _open_at(self, conversation_id: str, message_id: str, query: str, attachment: str) -> None:
         conversation = await self._ui.services.history.get(conversation_id)  # the list may not have it
         if conversation is None:
             raise gone()
-        if not self._ui.operations.pending(_SHOWN):
+        if not self._ui.operations.pending(SHOWN):
             return  # another one is wanted by now
         opening = self.pane.open(conversation)
         if opening is not None:
@@ -149,26 +150,29 @@ class ChatPage(ListPage):
             self.open(conversation.id)
             self.pane.setFocus()
 
-        self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
+        self._ui.operations.run(made, owner=self, on_done=begun, wish=SHOWN)
 
-    def keep_chat(self) -> None:
-        """Bring the chosen temporary chat to the disk."""
-        services, where = self._ui.services, self.sidelist.target
+    def keep_chat(self, chat: str = "") -> None:
+        """Bring a temporary chat to the disk, the chosen one where none is named."""
+        services, where = self._ui.services, chat or self.sidelist.target
         if not is_temporary(where):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
-            return await services.history.keep(where)
+            self._kept = where
+            try:
+                await services.blobs.keep(where)
+                return await services.history.keep(where)
+            finally:
+                self._kept = ""
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            if on_show and self.current in (where, conversation.id, ""):
+            if where == self.current:
                 self.open(conversation.id)
                 self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def rename(self) -> None:
@@ -329,6 +333,9 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
+        if gone == self._kept:
+            self.sidelist.model.remove(gone)
+            return  # it is shown as the one that it has become
         beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
         self.sidelist.model.remove(gone)
         if gone == self.current:

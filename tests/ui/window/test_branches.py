@@ -382,8 +382,8 @@ async def test_the_row_and_the_menu_have_what_there_is_to_do(make: Make) -> None
     ]  # fmt: skip
     menu = await menu_of(ui, made)
     assert entries(menu) == [
-        "Copy message", "Copy as Markdown", "Copy as rich text", "Copy with thoughts", "Edit message", "Regenerate answer",
-        "Regenerate with…", "Continue answer", "Fork from here", "Show versions", "Delete message",
+        "Copy message", "Copy as Markdown", "Copy as rich text", "Copy with thoughts", "Edit message",
+        "Regenerate answer", "Regenerate with…", "Continue answer", "Fork from here", "Show versions", "Delete message",
     ]  # fmt: skip
     choose(menu, "Copy with thoughts")
     await ui.until(lambda: "Hm." in QGuiApplication.clipboard().text())
