@@ -286,6 +286,7 @@ class ConversationPane(QWidget):
     def _draft_changed(self, event: events.DraftChanged) -> None:
         if event.conversation_id == self.current:
             self.composer.set_draft(self._drafts.of(self.current))
+            self._show_setup()
             self._show_waits()
             self.attaching.exchanged()
 
@@ -371,7 +372,8 @@ class ConversationPane(QWidget):
         where, here = self.current, self._id
         self.composer.set_running(True)  # from now on Enter puts what is typed in line
         self.status.set_running(True)
-        leaving = self._drafts.leaving(where, draft)
+        drafts = self._drafts
+        leaving = drafts.leaving(where, draft)
 
         async def sent() -> None:
             async with leaving as message_id:
@@ -388,6 +390,8 @@ class ConversationPane(QWidget):
                         setup=setup,
                         begun=begun,
                     )
+                    if setup is not None:
+                        drafts.setup_taken(setup)  # the next new chat may be on show by now
                 except Exception:
                     self._queue.hold(here)
                     for queued in reversed(self._queue.of(here)) if not where else ():

@@ -216,7 +216,7 @@ async def test_a_tag_leads_to_all_chats_that_have_it(make: Make) -> None:
     palette = ui.window.findChild(Palette)
     assert isinstance(palette, Palette) and palette.isVisible()
     assert not [each for each in ui.window.findChildren(TagsDialog) if each.isVisible()]
-    assert [chip.typed for chip in palette.field.chips] == ['tag:"two words"']
+    assert [chip.typed for chip in palette.field.chips] == ["tag:two-words"]
     await ui.until(lambda: {row.what for row in palette.model.rows if row.kind == "chat"} == set(chats[1:3]))
     assert palette.field.edit.hasFocus() or not ui.window.isActiveWindow()
 
