@@ -93,6 +93,10 @@ _there = Failure(
     UserFacing, "backup.there", "path", QT_TRANSLATE_NOOP("backup", "There is a file {path} already."),
     QT_TRANSLATE_NOOP("backup", "Choose another name, or remove the file first."),
 )
+_no_folder = Failure(
+    UserFacing, "backup.no_folder", "path", QT_TRANSLATE_NOOP("backup", "The folder {path} does not exist."),
+    QT_TRANSLATE_NOOP("backup", "Make it first, or choose another place."),
+)
 _inside = Failure(
     UserFacing, "backup.inside", "path",
     QT_TRANSLATE_NOOP("backup", "A backup cannot take the place of {path}, which belongs to the app."),
@@ -166,13 +170,15 @@ def make(
         raise _inside(shown(str(target)))
     if target.exists() and not replace:
         raise _there(shown(str(target)))
-    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+    if not target.parent.is_dir():
+        raise _no_folder(shown(str(target.parent)))
+    partial = target.with_name(f".{target.name[:60]}.{os.getpid()}.partial")
     _tidy(place, now)
     with tempfile.TemporaryDirectory(prefix=_COPYING, dir=place.data) as folder:
         copy = Path(folder, _DATABASE)
         held = _copied(source, copy, progress)
         try:
-            with partial.open("xb") as file:
+            with _named(target, partial), partial.open("xb") as file:
                 missing, manifest = _write(file, copy, held, place, app=app, now=now, progress=progress)
                 file.flush()
                 os.fsync(file.fileno())
@@ -183,6 +189,17 @@ def make(
             raise
     flush_folder(target.parent)
     return Made(target, target.stat().st_size, manifest.conversations, manifest.messages, missing)
+
+
+@contextlib.contextmanager
+def _named(target: Path, partial: Path) -> Iterator[None]:
+    """Failures name the file that was asked for: of the other one nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, str(partial)):
+            error.filename = str(target)
+        raise
 
 
 class _Held(Struct, frozen=True):
