@@ -331,3 +331,22 @@ def test_an_attachment_that_is_missing_is_told_and_the_rest_restored(filled: Pat
     target.mkdir()
     restored(made.path, target)
     assert (target / "blobs" / hashlib.sha256(b"two").hexdigest()).read_bytes() == b"two"
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_asked_for(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserFacing, match=r"The folder .*nowhere does not exist\."):
+        make(filled, tmp_path / "nowhere" / "a.zip")
+    opened = Path.open
+
+    def read_only(path: Path, mode: str = "r") -> object:
+        if mode == "xb":
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(OSError, match="Read-only") as told:
+        make(filled, tmp_path / "a.zip")
+    assert told.value.filename == str(tmp_path / "a.zip")
+    assert [file.name for file in tmp_path.iterdir()] == ["home"]
