@@ -29,12 +29,13 @@ from qwen_desktop.core.chat import (
 from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
+from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
-from qwen_desktop.store import branches, conversations, forks, messages, search
+from qwen_desktop.store import branches, conversations, exporting, forks, messages, search
 from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,11 @@ def title_of(text: str) -> str:
     if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
         head = head[: head.rindex(" ")]
     return head.rstrip(" ,;:.-") + "…"
+
+
+def first_title(parts: Sequence[Part]) -> str:
+    """What a conversation is called that begins with this message, until somebody calls it otherwise."""
+    return title_of(visible_text(parts) or _attached(parts))
 
 
 def fork_title(title: str) -> Text:
@@ -252,7 +258,7 @@ class History:
         said = await self._temporary.call(messages.living, conversation_id)
         if any(entry.id in self._held or entry.status is Status.STREAMING for entry in said):
             raise _still_answered()
-        kept = structs.replace(found, id=kept_id(found.id), leaf_id=found.leaf_id and kept_id(found.leaf_id))
+        kept = _kept_chat(found)
         await self._db.call(forks.insert, kept, tuple(map(_kept, said)))
         await self._temporary.call(conversations.delete, conversation_id, self._clock())
         self._bus.publish(ConversationChanged(kept))
@@ -335,6 +341,16 @@ class History:
                     made_by = entry.provenance.model_name if entry.provenance is not None else assistant
                     blocks.append(f"{you if entry.role is Role.USER else made_by or assistant}:\n{text}")
         return "\n\n".join(blocks)
+
+    async def record(self, conversation_id: str) -> Record | None:
+        """A conversation with all its messages as it leaves the history, a temporary one as if it were kept; None where
+        it is gone."""
+        found = await self._of(conversation_id).scan(exporting.record, conversation_id)
+        if found is None or not is_temporary(conversation_id):
+            return found
+        return structs.replace(
+            found, conversation=_kept_chat(found.conversation), messages=tuple(map(_kept, found.messages))
+        )
 
     # Branches ----------------------------------------------------------------------------------------------------
 
@@ -444,7 +460,7 @@ class History:
         first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
-        title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
+        title = first_title(first.parts) if first.role is Role.USER else ""
         changed = await self._of(first.conversation_id).call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()
@@ -494,6 +510,11 @@ def _attached(parts: Sequence[Part]) -> str:
     attached = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
     names = (part.name or (part.text[:1000] if isinstance(part, FilePart) else "") for part in attached)
     return next(filter(None, names), "")
+
+
+def _kept_chat(entry: Conversation) -> Conversation:
+    """A temporary conversation as one on the disk."""
+    return structs.replace(entry, id=kept_id(entry.id), leaf_id=entry.leaf_id and kept_id(entry.leaf_id))
 
 
 def _kept(entry: Message) -> Message:

@@ -157,7 +157,7 @@ class ChatPage(ListPage):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
+            await services.blobs.keep(where, services.drafts.attached(where))
             return await services.history.keep(where)
 
         def done(conversation: Conversation) -> None:
