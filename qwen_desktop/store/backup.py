@@ -23,6 +23,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -443,6 +444,8 @@ def _check_database(source: Path, path: Path, manifest: Manifest) -> None:
                 raise damaged(told)
             if opened.execute("PRAGMA foreign_key_check").fetchone() is not None:
                 raise damaged(told)
+            if not _is_of_its_types(opened):
+                raise damaged(told)
             opened.execute("PRAGMA journal_mode = DELETE")
             opened.execute("PRAGMA foreign_keys = ON")
             migrations.migrate(opened, None, backups=0)
@@ -458,6 +461,27 @@ def _tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     found = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
     made = {(kind, name, table, " ".join(sql.split())) for kind, name, table, sql in found}
     return {row for row in made if not row[1].startswith("sqlite_") and not search.is_index(row[0], row[1], row[3])}
+
+
+def _is_of_its_types(connection: sqlite3.Connection) -> bool:
+    """Whether each value is of the type that its column says, and all text is text: SQLite takes anything anywhere,
+    who reads it here does not. What the search makes anew is left out."""
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        if table.startswith(("sqlite_", "search_")):
+            continue
+        for _, name, kind, needed, _, key in connection.execute(f"PRAGMA table_info({table})").fetchall():
+            empty = "" if needed or key else f" AND {name} IS NOT NULL"
+            wrong = f"SELECT 1 FROM {table} WHERE typeof({name}) <> ?{empty} LIMIT 1"  # noqa: S608 - names of ours
+            if connection.execute(wrong, (kind.lower(),)).fetchone() is not None:
+                return False
+        try:
+            deque(connection.execute(f"SELECT * FROM {table}"), maxlen=0)  # noqa: S608 - as above
+        except sqlite3.OperationalError as error:
+            if "UTF-8" not in str(error):
+                raise
+            return False
+    return True
 
 
 def _tables_of(version: int) -> set[tuple[str, ...]]:

@@ -221,6 +221,13 @@ def database(statement: str) -> Callable[[dict[str, bytes]], None]:
         (database("DROP TABLE drafts"), "backup.damaged"),
         (database("UPDATE messages SET conversation_id = 'none'"), "backup.damaged"),
         (database("PRAGMA user_version = 0"), "backup.damaged"),
+        (database("UPDATE conversations SET title = x'ff00'"), "backup.damaged"),
+        (database("UPDATE conversations SET title = CAST(x'ff41' AS TEXT)"), "backup.damaged"),
+        (database("UPDATE conversations SET updated = 'yesterday'"), "backup.damaged"),
+        (database("UPDATE conversations SET context = 'many'"), "backup.damaged"),
+        (database("UPDATE messages SET parts = x'5b5d'"), "backup.damaged"),
+        (database("INSERT INTO drafts VALUES ('x', x'35')"), "backup.damaged"),
+        (database("INSERT INTO folders VALUES ('x', x'41', '')"), "backup.damaged"),
     ],
 )
 def test_a_bad_backup_is_refused_and_nothing_changes(
