@@ -24,7 +24,7 @@ import msgspec
 from qwen_desktop.core.assistants import MOST_CONTEXT
 from qwen_desktop.core.chat import LONGEST_MESSAGE, NO_BUDGET, Conversation, Message
 from qwen_desktop.core.engine import Sampling
-from qwen_desktop.core.errors import AppError, error_of, os_problem
+from qwen_desktop.core.errors import AppError, disk_full, error_of, os_problem
 from qwen_desktop.core.exchange import Imported, ImportedConversation, Source
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import length
@@ -44,6 +44,8 @@ _MESSAGES, _CHARACTERS = 30, 100_000
 #: Between two transactions as long as the last one took, but not less or more than this, in seconds.
 _SHORTEST_S, _LONGEST_S = 0.002, 0.1
 _REPORT_S = 0.05
+#: So much stays free on the disk, in bytes: what was staged can only be taken back where there is room to write that.
+_SPARE = 30_000_000
 _LOCK = "lock"
 #: Longest title and name of a folder, in characters, so many tags, and folders in each other.
 _LONGEST_TITLE, _LONGEST_FOLDER, _MOST_TAGS, _DEEPEST = 1_000, 80, 100, 64
@@ -225,6 +227,8 @@ class _Importer:
 
     def _flush(self) -> None:
         if self._pending:
+            if shutil.disk_usage(self._staging).free < _SPARE:
+                raise disk_full()
             began = time.monotonic()
             importing.stage(self._connection, self._mark, self._pending)
             self._pending = []

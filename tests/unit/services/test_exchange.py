@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -326,6 +327,24 @@ async def test_times_outside_of_all_calendars_stop_nothing(when: float, tmp_path
         assert found_again.hits
         assert all(1970 <= time.gmtime(hit.created).tm_year <= 3000 for hit in found_again.hits)
         await place.exports.export(Wanted(format="html"), tmp_path / "b")
+
+
+@ran
+async def test_an_import_leaves_the_disk_room_to_be_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Place(tmp_path / "a") as there, Place(tmp_path / "b") as here:
+        await fill(there, 1, chats=30)
+        await there.exports.export(JSON, tmp_path / "a.json")
+        asked: list[int] = []
+
+        def usage(_folder: object) -> Any:
+            asked.append(1)
+            return SimpleNamespace(free=1_000_000_000 if len(asked) < 3 else 20_000_000)
+
+        monkeypatch.setattr("qwen_desktop.jobs.imports.job.shutil.disk_usage", usage)
+        with pytest.raises(Environment, match="disk is full"):
+            await here.imports.run(tmp_path / "a.json")
+        assert len(asked) == 3
+        assert here.rows("SELECT count(*) FROM conversations") == [(0,)]
 
 
 @ran
