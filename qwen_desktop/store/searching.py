@@ -102,7 +102,8 @@ def find(connection: sqlite3.Connection, query: Query, limit: int, now: float, a
     found: list[_Candidate] = []
     more = False
     if query.wanted or of_messages:
-        found, more = _messages(connection, query, living, now)
+        found, more, late = _messages(connection, query, living, now)
+        preparing |= late and search.usable(connection)
     if not of_messages:
         found += _titles(connection, query, living, now, about)
     found.sort(key=lambda entry: (-entry.score, -entry.seq, entry.conversation))
@@ -187,26 +188,37 @@ def _key(name: str) -> str:
 
 def _messages(
     connection: sqlite3.Connection, query: Query, living: Collection[str], now: float
-) -> tuple[list[_Candidate], bool]:
-    """What was found in messages, and whether there is more."""
+) -> tuple[list[_Candidate], bool, bool]:
+    """What was found in messages, whether there is more, and whether too many are not in the index yet to read them."""
     scored: list[tuple[int, str, str, str, float, float]] = []
-    more = False
+    more = late = False
     if living:
         for row in _in_order(_indexed(connection, query, living), _not_indexed(connection, query)):
             if row is None:
                 more = True
+            elif row is _LATE:
+                more = late = True
             elif row[2] in living:
                 if len(scored) == CANDIDATES:
                     more = True
                     break
                 scored.append(row)
     best = max((row[5] for row in scored), default=0.0) or 1.0
-    return [
-        _Candidate(
-            conversation, created, _FITS * max(0.0, fits) / best + _NEW * _newness(created, now), seq, message, role
-        )
-        for seq, message, conversation, role, created, fits in scored
-    ], more
+    return (
+        [
+            _Candidate(
+                conversation,
+                rows.when(created),
+                _FITS * max(0.0, fits) / best + _NEW * _newness(created, now),
+                seq,
+                message,
+                role,
+            )
+            for seq, message, conversation, role, created, fits in scored
+        ],
+        more,
+        late,
+    )
 
 
 def _newness(created: float, now: float) -> float:
@@ -214,6 +226,8 @@ def _newness(created: float, now: float) -> float:
 
 
 _Row = tuple[int, str, str, str, float, float]
+#: Stands behind the rows where there was no time for all.
+_LATE: _Row = (0, "", "", "", 0.0, 0.0)
 
 
 def _in_order(one: Iterator[_Row | None], other: Iterator[_Row | None]) -> Iterator[_Row | None]:
@@ -245,7 +259,7 @@ def _indexed(connection: sqlite3.Connection, query: Query, living: Collection[st
 
 
 def _not_indexed(connection: sqlite3.Connection, query: Query) -> Iterator[_Row | None]:
-    """Messages of which only the text is there; None at the end where there was no time for all."""
+    """Messages of which only the text is there; ``_LATE`` at the end where there was no time for all."""
     times, values = _times(query)
     found = connection.execute(
         f"""SELECT m.seq, m.id, m.conversation_id, m.role, t.created, t.facts, t.text
@@ -260,7 +274,7 @@ def _not_indexed(connection: sqlite3.Connection, query: Query) -> Iterator[_Row 
         if _has(query, known) and query.accepts(text, beside):
             yield seq, message, conversation, role, created, 1.0
         if time.monotonic() > deadline:
-            yield None
+            yield _LATE
             return
 
 
@@ -316,7 +330,7 @@ def _titles(
     wanted = f" WHERE id IN ({', '.join('?' * len(found))})" if len(found) <= branches.CHUNK else ""
     among = set(found)
     changed = {
-        identity: updated
+        identity: rows.when(updated)
         for identity, updated in connection.execute(
             f"SELECT id, updated FROM conversations{wanted}", found if wanted else ()
         )

@@ -161,7 +161,7 @@ class ChatPage(ListPage):
         async def kept() -> Conversation:
             self._kept = where
             try:
-                await services.blobs.keep(where)
+                await services.blobs.keep(where, services.drafts.attached(where))
                 return await services.history.keep(where)
             finally:
                 self._kept = ""

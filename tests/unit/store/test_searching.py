@@ -291,6 +291,26 @@ def test_without_fts5_the_texts_themselves_are_read(tmp_path: Path, monkeypatch:
     assert connection.execute("SELECT count(*) FROM search_texts WHERE indexed").fetchone() == (2,)
 
 
+def test_where_too_many_wait_for_the_index_to_be_read_it_is_said(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [add(connection, new_id(), f"word {number}") for number in range(5)]
+    search.forget(connection)  # as after an import of many by a command
+    while search.note_older(connection):
+        pass
+    connection.execute("UPDATE search_texts SET indexed = 0")
+    monkeypatch.setattr(searching, "READING_S", -1.0)
+    found = ask(connection, "word")
+    assert len(ids(found)) < 5
+    assert found.more and found.preparing
+    search.forget(connection)
+    while search.catch_up(connection):
+        pass
+    found = ask(connection, "word")
+    assert ids(found) == set(wanted)
+    assert not found.preparing
+
+
 def test_a_damaged_index_never_keeps_a_message_from_being_saved(connection: sqlite3.Connection) -> None:
     for number in range(20):
         add(connection, "a", f"merge {number}")
