@@ -59,11 +59,13 @@ _NAME, _SAID = int(Qt.ItemDataRole.AccessibleTextRole), int(Qt.ItemDataRole.Acce
 _NOWHERE = QModelIndex()
 _ENABLED = Qt.ItemFlag.ItemIsEnabled
 _CHOSEN = _ENABLED | Qt.ItemFlag.ItemIsSelectable
+_NONE = Qt.ItemFlag.NoItemFlags
 _FLAGS = {
     Kind.CHAT: _CHOSEN | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemNeverHasChildren,
     Kind.FOLDER: _CHOSEN | Qt.ItemFlag.ItemIsEditable,
     Kind.MORE: _ENABLED | Qt.ItemFlag.ItemNeverHasChildren,
 }
+_ARCHIVE_FLAGS = _FLAGS[Kind.FOLDER] & ~Qt.ItemFlag.ItemIsEditable
 _BY_KEY = attrgetter("key")
 
 
@@ -417,8 +419,8 @@ class ConversationTree(QAbstractItemModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         node = self._node(index)
-        flags = _FLAGS.get(node.kind, Qt.ItemFlag.NoItemFlags)
-        return flags & ~Qt.ItemFlag.ItemIsEditable if node.id == ARCHIVE else flags
+        # A view asks for all rows after each change.
+        return _ARCHIVE_FLAGS if node.id == ARCHIVE else _FLAGS.get(node.kind, _NONE)
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         row, name = self.row(index), str(value).strip()

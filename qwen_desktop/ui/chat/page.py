@@ -310,9 +310,11 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:
