@@ -7,11 +7,13 @@ they are; what is older than so many is not looked at, so that a word of every m
 
 from __future__ import annotations
 
+import heapq
+import json
 import sqlite3
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +21,7 @@ from msgspec import Struct
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.queries import Found, Hit, Query, Term, spans
-from qwen_desktop.core.snippets import Snippet, snippet
+from qwen_desktop.core.snippets import Snippet, as_typed, beginning, snippet
 from qwen_desktop.core.words import Folded, words_of
 from qwen_desktop.store import branches, rows, search
 
@@ -29,6 +31,8 @@ CANDIDATES = 400
 LOOKED_AT = 50_000
 #: Conversations that a prefix leaves are asked for in the index when they are not more than this.
 FEW = 200
+#: Messages of a time are looked up by their numbers when they are not more than this.
+MANY = 20_000
 #: Hits in one conversation, where others have some too.
 IN_ONE = 5
 #: Texts that are not in the index are read for so long, in seconds.
@@ -88,7 +92,10 @@ class Conversations:
     def titled(self, query: Query) -> list[str]:
         """Those whose title has all words."""
         near = {bisect_right(self._starts, start) - 1 for start, _ in spans(query.wanted[0], self._titles)}
-        return [identity for index in sorted(near) if query.accepts(self.known[identity := self._ids[index]].title)]
+        found = [self._ids[index] for index in sorted(near)]
+        if len(query.wanted) == 1 and not query.unwanted:
+            return found
+        return [identity for identity in found if query.accepts(self.known[identity].title)]
 
 
 def find(connection: sqlite3.Connection, query: Query, limit: int, now: float, about: Conversations) -> Found:
@@ -104,14 +111,17 @@ def find(connection: sqlite3.Connection, query: Query, limit: int, now: float, a
     if query.wanted or of_messages:
         found, more, late = _messages(connection, query, living, now)
         preparing |= late and search.usable(connection)
+    count, conversations = len(found), {entry.conversation for entry in found}
     if not of_messages:
-        found += _titles(connection, query, living, now, about)
+        titled = _titles(connection, query, living, about)
+        conversations.update(titled)
+        found += _newest(titled, limit, now)
     found.sort(key=lambda entry: (-entry.score, -entry.seq, entry.conversation))
     chosen = _spread(found, limit)
     return Found(
         tuple(_hits(connection, query, chosen)),
-        sum(bool(entry.message) for entry in found),
-        len({entry.conversation for entry in found}),
+        count,
+        len(conversations),
         more,
         preparing,
     )
@@ -240,13 +250,22 @@ def _indexed(connection: sqlite3.Connection, query: Query, living: Collection[st
     """Messages that the index has, the newest first; None at the end where not all were looked at."""
     if not search.usable(connection):
         return
-    few = list(living) if (query.values("folder") or query.values("tag")) and len(living) <= FEW else []
-    times, values = _times(query)
+    few: Sequence[str] = ()
+    near, values = _near(connection, query)
+    if query.values("folder") or query.values("tag"):
+        if len(living) <= FEW:
+            few = list(living)
+        else:
+            # What begins with "+" is not asked of the index, which would look for each number by itself.
+            near += (
+                " AND +i.rowid IN (SELECT seq FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?)))"
+            )
+            values = (*values, json.dumps(list(living)))
     weights = ", ".join(map(str, search.COLUMNS.values()))
     found = connection.execute(
         f"""SELECT m.seq, m.id, m.conversation_id, m.role, t.created, -bm25(search_index, {weights})
         FROM search_index i CROSS JOIN search_texts t ON t.seq = i.rowid CROSS JOIN messages m ON m.seq = i.rowid
-        WHERE search_index MATCH ? AND t.indexed AND m.seq NOT IN {branches.DEAD}{times}
+        WHERE search_index MATCH ? AND t.indexed AND m.seq NOT IN {branches.DEAD}{near}
         ORDER BY i.rowid DESC LIMIT {LOOKED_AT}""",
         (expression(query, few), *values),
     )
@@ -256,6 +275,20 @@ def _indexed(connection: sqlite3.Connection, query: Query, living: Collection[st
         yield row
     if not left:
         yield None
+
+
+def _near(connection: sqlite3.Connection, query: Query) -> tuple[str, tuple[float | str, ...]]:
+    """What ``before:`` and ``after:`` ask of a row, with the part of the index in which it must be: numbers grow with
+    the time, but for what was imported."""
+    times, when = _times(query)
+    if not when:
+        return "", ()
+    within = f"FROM search_texts t WHERE TRUE{times}"
+    first, last, count = connection.execute(f"SELECT min(seq), max(seq), count(*) {within}", when).fetchone()
+    near = f"{times} AND i.rowid BETWEEN ? AND ?"
+    if count < MANY and last is not None and count * 4 < last - first:
+        return f"{near} AND +i.rowid IN (SELECT seq {within})", (*when, first, last, *when)
+    return near, (*when, first or 0, last or 0)
 
 
 def _not_indexed(connection: sqlite3.Connection, query: Query) -> Iterator[_Row | None]:
@@ -298,7 +331,7 @@ def expression(query: Query, conversations: Sequence[str] = ()) -> str:
     wanted += [_fts("model", _name(value)) for value in query.values("model")]
     if conversations:
         wanted.append(_any(f'facts : "{search.conversation_word(identity)}"' for identity in conversations))
-    unwanted = [_asked(term) for term in query.unwanted]
+    unwanted = list(dict.fromkeys(_asked(term) for term in query.unwanted))
     return "(" + " AND ".join(wanted) + ")" + (f" NOT {_any(unwanted)}" if unwanted else "")
 
 
@@ -324,23 +357,29 @@ def _any(expressions: Iterable[str]) -> str:
 
 
 def _titles(
-    connection: sqlite3.Connection, query: Query, living: Collection[str], now: float, about: Conversations
-) -> list[_Candidate]:
+    connection: sqlite3.Connection, query: Query, living: Collection[str], about: Conversations
+) -> dict[str, float]:
+    """When those changed last whose titles fit."""
     found = [identity for identity in (about.titled(query) if query.wanted else living) if identity in living]
     wanted = f" WHERE id IN ({', '.join('?' * len(found))})" if len(found) <= branches.CHUNK else ""
-    among = set(found)
-    changed = {
+    among, after, before = set(found), query.after, query.before
+    return {
         identity: rows.when(updated)
         for identity, updated in connection.execute(
             f"SELECT id, updated FROM conversations{wanted}", found if wanted else ()
         )
         if identity in among
+        and (after is None or rows.when(updated) >= after)
+        and (before is None or about.known[identity].created < before)
     }
+
+
+def _newest(titled: Mapping[str, float], limit: int, now: float) -> list[_Candidate]:
+    """Of titles none but the newest are among the hits."""
+    newest = heapq.nsmallest(limit, titled, key=lambda identity: (-titled[identity], identity))
     return [
         _Candidate(identity, updated, _TITLE + _NEW * _newness(updated, now))
-        for identity, updated in changed.items()
-        if (query.after is None or updated >= query.after)
-        and (query.before is None or about.known[identity].created < query.before)
+        for identity, updated in ((identity, titled[identity]) for identity in newest)
     ]
 
 
@@ -383,11 +422,15 @@ def _hits(connection: sqlite3.Connection, query: Query, chosen: list[_Candidate]
 
 def _shown(query: Query, facts: search.Facts, text: str) -> tuple[Snippet, str]:
     """What is shown of a message, and the file that it is from."""
-    said = snippet(query, text)
-    if said.place >= 0:
-        inside = [name for name, start in facts.names if 0 <= start <= said.place]
-        return said, inside[-1] if inside else ""
-    for name, start in facts.names:
-        if name and (query.ranges(name) or not query.wanted):
-            return snippet(query, text[max(0, start) :]) if start > 0 else said, name
-    return said, ""
+    named = next(
+        ((name, start) for name, start in facts.names if name and (not query.wanted or query.ranges(name))), None
+    )
+    if named is None or as_typed(query, text) >= 0:
+        said = snippet(query, text)
+        if said.place >= 0:
+            inside = [name for name, start in facts.names if 0 <= start <= said.place]
+            return said, inside[-1] if inside else ""
+        if named is None:
+            return said, ""
+    name, start = named
+    return beginning(text[max(0, start) :]), name

@@ -336,9 +336,11 @@ class ChatPage(ListPage):
         if gone == self._kept:
             self.sidelist.model.remove(gone)
             return  # it is shown as the one that it has become
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:
