@@ -88,7 +88,7 @@ in_use = Failure(
 )
 _unreadable = Failure(
     Environment, "backup.unreadable", "",
-    QT_TRANSLATE_NOOP("backup", "The chats that are there now cannot be read, so that they cannot be kept."),
+    QT_TRANSLATE_NOOP("backup", "The chats that are there now cannot be read, so they cannot be kept."),
     QT_TRANSLATE_NOOP("backup", "Start the app once: it puts a damaged history aside. Then restore again."),
 )
 _there = Failure(

@@ -141,5 +141,5 @@ def _attachment_lost() -> Text:
 
 
 def _conversation_bad(number: int) -> Text:
-    source = QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged.")
+    source = QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged.")
     return Text("import.conversation", source, {"number": number})

@@ -57,7 +57,7 @@ class ExchangeCard(Card):
     def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = ui.theme
-        note = self.tr("Exports are files of your own. Chats of ChatGPT, Open WebUI, LM Studio and Jan come in, too.")
+        note = self.tr("Chats are exported as files, and imported from those or from ChatGPT, Open WebUI, LM Studio and Jan.")
         words = said(theme, self, Label(theme, self.tr("Export and import"), self, weight=500), note)
         self.export_button = TextButton(theme, self.tr("Export all…"), self, icon="share")
         self.export_button.clicked.connect(ui.actions["chats.export"].trigger)

@@ -143,7 +143,7 @@ async def test_an_import_says_what_it_could_not_read_and_what_was_there(make: Ma
     dialog.begin()
     await ui.until(dialog.reasons.isVisible)
     assert "1 item could not be read" in dialog.results[0].text()
-    assert "Conversation 1 of the file is damaged." in dialog.reasons.toPlainText()
+    assert "Chat 1 of the file is damaged." in dialog.reasons.toPlainText()
     assert "already" in dialog.state.text()
     assert dialog.undo_button.isHidden()
     dialog.reject()
