@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.exchange import Imported
 from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
+from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
@@ -27,9 +27,7 @@ def ask_for_file(ui: UiContext, window: QWidget) -> None:
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
     kinds = translate("ImportDialog", "Exports of chats (*.json *.zip *.jsonl)")
     dialog.setNameFilters([kinds, translate("ImportDialog", "All files (*)")])
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: ImportDialog(ui, window, Path(path_of(url))).begin())
-    dialog.open()
+    choose_one(dialog, lambda path: ImportDialog(ui, window, Path(path)).begin())
 
 
 class ImportDialog(Dialog):
@@ -51,21 +49,17 @@ class ImportDialog(Dialog):
         for widget in (self.state, self.meter, *self.results, self.reasons):
             self.body.addWidget(widget)
         self.undo_button = self.add_button(self.tr("Undo the import"), self._undo)
-        self.undo_button.hide()
-        self.close_button = self.add_button(self.tr("Cancel"), kind="primary", default=True)
+        self.cancel_button = self.add_button(self.tr("Cancel"))
+        self.go_button = self.add_button(self.tr("Import"), self.begin, kind="primary", default=True, closes=False)
+        self.close_button = self.add_button(self.tr("Close"), kind="primary")
+        self._step(self.cancel_button)
 
     def offer(self) -> None:
         """Ask first: the file was dropped on the window."""
         asked = texts.fill(self.tr("Import the chats of {name}?"), name=texts.isolated(self._path.name))
         self.state.setText(asked)
         self.meter.hide()
-        go = self.add_button(self.tr("Import"), kind="primary", default=True, closes=False)
-
-        def begin() -> None:
-            go.hide()
-            self.begin()
-
-        go.clicked.connect(begin)
+        self._step(self.go_button, self.cancel_button)
         self.open()
 
     def begin(self) -> None:
@@ -73,6 +67,7 @@ class ImportDialog(Dialog):
         reading = texts.fill(self.tr("Reading {name}…"), name=texts.isolated(self._path.name))
         self.state.setText(reading)
         self.meter.show()
+        self._step(self.cancel_button)
         work = self._ui.services.imports.run(self._path, progress=while_alive(self, self._tell))
         self._work = self._ui.operations.run(work, owner=self, on_done=self.show_result, on_error=self._failed)
         end_with(self, self._work)
@@ -103,9 +98,15 @@ class ImportDialog(Dialog):
             self.reasons.setPlainText("\n".join(map(texts.text, found.reasons)))
             self.reasons.show()
         self._found = found
-        self.undo_button.setVisible(found.conversations > 0)
-        self.close_button.setText(self.tr("Close"))
+        self._step(self.close_button, *([self.undo_button] if found.conversations else []))
         self.adjustSize()
+
+    def _step(self, first: TextButton, *others: TextButton) -> None:
+        """Show these buttons; Enter presses the ``first``."""
+        for button in (self.undo_button, self.cancel_button, self.go_button, self.close_button):
+            button.setVisible(button is first or button in others)
+        first.setDefault(True)
+        first.setFocus()
 
     def _nothing(self, found: Imported) -> str:
         if found.already:

@@ -127,14 +127,13 @@ async def test_files_and_pictures_are_pasted_and_text_stays_text(make: Make, tmp
 
 async def test_files_are_picked_by_the_button_and_its_key(make: Make, tmp_path: Path) -> None:
     ui = await make()
-    path = file(tmp_path, "picked.md")
+    paths = [file(tmp_path, name) for name in ("picked.md", "another.md")]
     ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
     dialog = ui.window.findChild(QFileDialog)
     assert dialog is not None
-    dialog.urlsSelected.emit([QUrl.fromLocalFile(str(path))])
-    dialog.close()
-    await read(ui, 1)
-    assert ui.chat.pane.composer.draft.attachments[0].name == "picked.md"
+    ui.pick(dialog, *paths)
+    await read(ui, 2)
+    assert {part.name for part in ui.chat.pane.composer.draft.attachments} == {"picked.md", "another.md"}
     ui.chat.pane.composer.attach_button.click()
     assert any(found.isVisible() for found in ui.window.findChildren(QFileDialog))
 
