@@ -10,15 +10,12 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtWidgets import QCompleter, QFileDialog
 
 from qwen_desktop.core.text import shown
-
-if TYPE_CHECKING:
-    from PySide6.QtWidgets import QFileDialog
 
 #: What Qt and Python put in the place of bytes that are no text, one or several for the same bytes.
 _REPLACED = re.compile("\ufffd+")
@@ -45,6 +42,8 @@ def choose(dialog: QFileDialog, then: Callable[[list[str]], object]) -> None:
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.accepted.connect(lambda: then([path_of(url) for url in dialog.selectedUrls()]))
     dialog.open()
+    for names in dialog.findChildren(QCompleter):  # a window of its own, which a ground that is clear leaves black
+        names.popup().setObjectName("completions")
 
 
 def choose_one(dialog: QFileDialog, then: Callable[[str], object]) -> None:

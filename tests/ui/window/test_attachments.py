@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QCompleter, QFileDialog, QPushButton
 
 from qwen_desktop.core.drafts import Draft, unread
 from qwen_desktop.core.engine import GenerateRequest
@@ -131,6 +131,9 @@ async def test_files_are_picked_by_the_button_and_its_key(make: Make, tmp_path: 
     ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
     dialog = ui.window.findChild(QFileDialog)
     assert dialog is not None
+    (names,) = dialog.findChildren(QCompleter)
+    grabbed = names.popup().grab().toImage()
+    assert grabbed.pixelColor(grabbed.rect().center()) == ui.theme.color("surface")
     ui.pick(dialog, *paths)
     await read(ui, 2)
     assert {part.name for part in ui.chat.pane.composer.draft.attachments} == {"picked.md", "another.md"}
