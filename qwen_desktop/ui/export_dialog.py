@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.exchange import FORMATS
@@ -15,7 +14,7 @@ from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 from qwen_desktop.services.exports import Exported, Wanted
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
@@ -28,7 +27,7 @@ from qwen_desktop.ui.widgets.tick import Tick
 
 #: The formats in the order of the list: name, and what is said below it.
 _FORMATS: Final = {
-    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Text with its marks, for editors and notes programs.")),
+    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Formatted text for editors and note-taking apps.")),
     "html": ("HTML", QT_TRANSLATE_NOOP("ExportDialog", "A page for any browser, with formulas and pictures in it.")),
     "pdf": ("PDF", QT_TRANSLATE_NOOP("ExportDialog", "Pages to print or to pass on.")),
     "txt": (QT_TRANSLATE_NOOP("ExportDialog", "Plain text"), QT_TRANSLATE_NOOP("ExportDialog", "Only what was said.")),
@@ -130,9 +129,7 @@ class ExportDialog(Dialog):
             dialog.setNameFilters([f"{label} (*{ending})"])
             dialog.setDefaultSuffix(ending[1:])
         dialog.selectFile(file_name(self._name) + ending)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export(Path(path_of(url))))
-        dialog.open()
+        choose_one(dialog, lambda path: self.export(Path(path)))
 
     def export(self, place: Path) -> None:
         """Write it to ``place``."""

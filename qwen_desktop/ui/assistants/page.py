@@ -24,7 +24,7 @@ from qwen_desktop.ui.assistants import looks
 from qwen_desktop.ui.assistants.cards import CardGrid
 from qwen_desktop.ui.assistants.editor import AssistantEditor
 from qwen_desktop.ui.list_page import NARROW
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose, choose_one, path_of
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row, set_margins
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -72,7 +72,7 @@ class AssistantsPage(QWidget):
         self.own = CardGrid(theme, self._cards)
         self.hint = Paragraph(
             theme,
-            self.tr("Your own assistants will stand here: make one, duplicate one of these, or import a file."),
+            self.tr("Your own assistants will appear here: make one, duplicate one of these, or import a file."),
             self._cards,
             role="small",
             color="text_muted",
@@ -259,9 +259,7 @@ class AssistantsPage(QWidget):
         dialog.setNameFilters([texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX)])
         dialog.setDefaultSuffix(SUFFIX.removeprefix("."))
         dialog.selectFile(file_name(found, self.tr("assistants")))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export(identities, path_of(url)))
-        dialog.open()
+        choose_one(dialog, lambda path: self.export(identities, path))
 
     def export(self, identities: Sequence[str], path: str) -> None:
         """Write these as a file."""
@@ -276,9 +274,7 @@ class AssistantsPage(QWidget):
         dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
         kinds = [texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX), self.tr("All files (*)")]
         dialog.setNameFilters(kinds)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.import_files([path_of(url) for url in urls]))
-        dialog.open()
+        choose(dialog, self.import_files)
 
     def import_files(self, paths: Sequence[str]) -> None:
         """Import files, one after the other; what is wrong with one is said, and the others come in."""

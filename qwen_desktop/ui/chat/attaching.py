@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QImage, QImageWriter
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -27,7 +27,7 @@ from qwen_desktop.ui.chat.attachment_chips import ChipState
 from qwen_desktop.ui.chat.chat_setup import ChatSetup
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose
 from qwen_desktop.ui.ui_context import UiContext
 
 #: After the last key, in milliseconds, until what was typed is counted.
@@ -75,9 +75,7 @@ class Attaching(QObject):
         pictures = texts.fill(self.tr("Pictures ({kinds})"), kinds=" ".join(patterns(Kind.IMAGE)))
         sounds = texts.fill(self.tr("Sounds ({kinds})"), kinds=" ".join(patterns(Kind.AUDIO)))
         dialog.setNameFilters([everything, documents, pictures, sounds])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.take([path_of(url) for url in urls]))
-        dialog.open()
+        choose(dialog, self.take)
 
     def take(self, paths: Sequence[str]) -> None:
         """Attach files; of folders those in them, once the user says so."""

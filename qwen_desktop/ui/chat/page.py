@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
@@ -27,7 +27,7 @@ from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.transcript_copying import put_text
 from qwen_desktop.ui.export_dialog import ExportDialog, words
 from qwen_desktop.ui.list_page import ListPage
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.ui_context import UiContext
 
 #: The wish for something in the clipboard: the last one counts.
@@ -316,9 +316,7 @@ class ChatPage(ListPage):
         dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
-        dialog.open()
+        choose_one(dialog, self.model_opened.emit)
 
     def _model_chosen(self, path: str) -> None:
         if path:

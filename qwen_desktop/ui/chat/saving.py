@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from qwen_desktop.core.files import write_atomic
@@ -22,7 +21,7 @@ from qwen_desktop.jobs.markdown.tables import as_csv
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
 
@@ -99,9 +98,7 @@ def _ask(ui: UiContext, owner: QWidget, title: str, name: str, *kinds: str, make
     suit(kinds[0])
     dialog.filterSelected.connect(suit)
     dialog.selectFile(name)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: _write(ui, Path(path_of(url)), make, owner))
-    dialog.open()
+    choose_one(dialog, lambda path: _write(ui, Path(path), make, owner))
 
 
 def _write(ui: UiContext, path: Path, make: Callable[[Path], bytes], owner: QWidget) -> None:

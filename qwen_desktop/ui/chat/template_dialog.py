@@ -17,7 +17,7 @@ from qwen_desktop.services import events
 from qwen_desktop.services.prompt_templates import checked
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.template_menu import shipped_templates
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -216,9 +216,7 @@ class TemplatesDialog(Dialog):
         dialog = QFileDialog(self, self.tr("Import prompt templates"), str(home() or ""))
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setNameFilters([self.tr("Prompt templates (*.json)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.import_from(path_of(url)))
-        dialog.open()
+        choose_one(dialog, self.import_from)
 
     def import_from(self, path: str) -> None:
         """Take in the templates of a file."""
@@ -239,9 +237,7 @@ class TemplatesDialog(Dialog):
         dialog.setDefaultSuffix("json")
         dialog.selectFile("prompt-templates.json")
         dialog.setNameFilters([self.tr("Prompt templates (*.json)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export_to(path_of(url)))
-        dialog.open()
+        choose_one(dialog, self.export_to)
 
     def export_to(self, path: str) -> None:
         """Write the user's own templates to a file."""
