@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.exchange import Imported
-from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
@@ -21,15 +19,11 @@ from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 
 
-def ask_for_file(ui: UiContext, window: QWidget) -> None:
+def ask_for_chats(ui: UiContext, window: QWidget) -> None:
     """Let the user pick a file and import it."""
-    dialog = QFileDialog(window, translate("ImportDialog", "Import chats"), str(home() or ""))
-    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    kinds = translate("ImportDialog", "Exports of chats (*.json *.zip *.jsonl)")
-    dialog.setNameFilters([kinds, translate("ImportDialog", "All files (*)")])
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: ImportDialog(ui, window, Path(path_of(url))).begin())
-    dialog.open()
+    title = translate("ImportDialog", "Import chats")
+    kinds = [translate("ImportDialog", "Exports of chats (*.json *.zip *.jsonl)")]
+    ask_for_file(window, title, kinds, lambda path: ImportDialog(ui, window, Path(path)).begin())
 
 
 class ImportDialog(Dialog):
