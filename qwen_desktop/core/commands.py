@@ -70,6 +70,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("folder.inside", QT_TRANSLATE_NOOP("commands", "New folder in this folder"), "", "folder"),
     Command("folder.rename", QT_TRANSLATE_NOOP("commands", "Rename folder"), "", "folder"),
     Command("folder.move", QT_TRANSLATE_NOOP("commands", "Move folder…"), "", "folder"),
+    Command("folder.export", QT_TRANSLATE_NOOP("commands", "Export folder…"), "", "folder"),
     Command("folder.delete", QT_TRANSLATE_NOOP("commands", "Delete folder…"), "", "folder"),
     Command("answer.copy", QT_TRANSLATE_NOOP("commands", "Copy answer"), "Ctrl+Shift+C", "message"),
     Command("answer.regenerate", QT_TRANSLATE_NOOP("commands", "Regenerate answer"), "Ctrl+R", "message"),

@@ -3,34 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.exchange import Imported
+from qwen_desktop.core.exchange import Imported, ImportPlace
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
+from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 
 
 def ask_for_chats(ui: UiContext, window: QWidget) -> None:
+    """Let the user pick what to import: what other programs keep here, or a file."""
+
+    def found(places: Sequence[ImportPlace]) -> None:
+        if places:
+            _Where(ui, window, places).open()
+        else:
+            _ask_for_file(ui, window)
+
+    ui.operations.run(ui.services.imports.places(), owner=window, on_done=found, wish="chats.import")
+
+
+class _Where(Dialog):
+    """The programs that keep chats on this computer, and the way to a file."""
+
+    def __init__(self, ui: UiContext, window: QWidget, places: Sequence[ImportPlace]) -> None:
+        text = translate(
+            "ChatsImportDialog", "Other programs keep chats on this computer. They stay as they are there."
+        )
+        super().__init__(ui.theme, translate("ChatsImportDialog", "Import chats"), text, window)
+        for place in places:
+            said = _count(translate("ChatsImportDialog", "%n chat(s) of {program}", "", place.count), place.count)
+            button = TextButton(ui.theme, texts.fill(said, program=place.program), self, icon="folder-input")
+            button.clicked.connect(self.accept)
+            button.clicked.connect(lambda _=False, path=place.path: ChatsImportDialog(ui, window, Path(path)).begin())
+            self.body.addWidget(button)
+        self.add_button(translate("ChatsImportDialog", "Cancel"))
+        choose = translate("ChatsImportDialog", "Choose a file…")
+        self.add_button(choose, lambda: _ask_for_file(ui, window), kind="primary", default=True)
+
+
+def _ask_for_file(ui: UiContext, window: QWidget) -> None:
     """Let the user pick a file and import it."""
-    title = translate("ImportDialog", "Import chats")
-    kinds = [translate("ImportDialog", "Exports of chats (*.json *.zip *.jsonl)")]
-    ask_for_file(window, title, kinds, lambda path: ImportDialog(ui, window, Path(path)).begin())
+    title = translate("ChatsImportDialog", "Import chats")
+    kinds = [translate("ChatsImportDialog", "Exports of chats (*.json *.zip *.jsonl)")]
+    ask_for_file(window, title, kinds, lambda path: ChatsImportDialog(ui, window, Path(path)).begin())
 
 
-class ImportDialog(Dialog):
+class ChatsImportDialog(Dialog):
     """Imports ``path``; closing it meanwhile stops the import, of which then nothing is left."""
 
     def __init__(self, ui: UiContext, parent: QWidget, path: Path) -> None:
-        super().__init__(ui.theme, translate("ImportDialog", "Import chats"), "", parent, width=460)
+        super().__init__(ui.theme, translate("ChatsImportDialog", "Import chats"), "", parent, width=460)
         self._ui = ui
         self._path = path
         self._work: asyncio.Task[Imported] | None = None
@@ -48,15 +80,18 @@ class ImportDialog(Dialog):
         self.undo_button.hide()
         self.close_button = self.add_button(self.tr("Cancel"), kind="primary", default=True)
 
-    def offer(self) -> None:
-        """Ask first: the file was dropped on the window."""
+    def offer(self, instead: Callable[[], None] | None = None) -> None:
+        """Ask first: the file was dropped on the window. ``instead`` attaches it, where that may be meant."""
         asked = texts.fill(self.tr("Import the chats of {name}?"), name=texts.isolated(self._path.name))
         self.state.setText(asked)
         self.meter.hide()
+        attach = self.add_button(self.tr("Attach it"), instead) if instead is not None else None
         go = self.add_button(self.tr("Import"), kind="primary", default=True, closes=False)
 
         def begin() -> None:
             go.hide()
+            if attach is not None:
+                attach.hide()
             self.begin()
 
         go.clicked.connect(begin)
@@ -79,8 +114,10 @@ class ImportDialog(Dialog):
         """What came of it."""
         self._work = None
         self.meter.hide()
-        came = _count(translate("ImportDialog", "%n chat(s) came in.", "", found.conversations), found.conversations)
-        with_messages = _count(translate("ImportDialog", "%n message(s).", "", found.messages), found.messages)
+        came = _count(
+            translate("ChatsImportDialog", "%n chat(s) came in.", "", found.conversations), found.conversations
+        )
+        with_messages = _count(translate("ChatsImportDialog", "%n message(s).", "", found.messages), found.messages)
         self.state.setText(f"{came} {with_messages}" if found.conversations else self._nothing(found))
         lines = []
         if found.conversations and found.already:
@@ -109,7 +146,7 @@ class ImportDialog(Dialog):
     def _undo(self) -> None:
         imports, ui = self._ui.services.imports, self._ui
         done: Callable[[object], object] = lambda _: ui.notify.toast(  # noqa: E731
-            translate("ImportDialog", "The imported chats are gone again.")
+            translate("ChatsImportDialog", "The imported chats are gone again.")
         )
         ui.operations.run(imports.undo(self._found), owner=ui.notify, on_done=done)
 

@@ -22,7 +22,7 @@ from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.first_paint import FirstPaintWindow
-from qwen_desktop.ui.pages import CHAT, MODELS, PAGES, WELCOME, Pages
+from qwen_desktop.ui.pages import ASSISTANTS, CHAT, MODELS, PAGES, WELCOME, Pages
 
 if TYPE_CHECKING:
     from qwen_desktop.services import events
@@ -97,6 +97,7 @@ class MainWindow(FirstPaintWindow):
         self.notify.toasts.room = self._toast_room
         self._incoming = IncomingFiles(self)
         self._incoming.model_opened.connect(self.use_model)
+        self._incoming.assistants_imported.connect(self._import_assistants)
         self._incoming.files_attached.connect(lambda files: self._in_chat().pane.attaching.take(files))
         self._incoming.picture_attached.connect(lambda picture: self._in_chat().pane.attaching.take_picture(picture))
         self._connect()
@@ -143,6 +144,7 @@ class MainWindow(FirstPaintWindow):
             "folder.inside": lambda: self._in_chat().lists.new_folder(inside=True),
             "folder.rename": lambda: self._in_chat().rename(),
             "folder.move": lambda: self._in_chat().lists.ask_where(),
+            "folder.export": lambda: self._in_chat().export_folder(),
             "folder.delete": lambda: self._in_chat().delete(),
             "chat.copy": lambda: self.chat.copy_chat(),
             "chat.copy_thoughts": lambda: self.chat.copy_chat(thoughts=True),
@@ -206,6 +208,14 @@ class MainWindow(FirstPaintWindow):
             messages.undo()
         else:
             self.notify.undo_last()
+
+    def can(self, command: str) -> bool:
+        """Whether a command that is enabled would do anything now."""
+        from qwen_desktop.ui.list_page import ListPage  # noqa: PLC0415 - not before the first paint
+
+        if command == "view.sidelist":
+            return isinstance(self.pages.currentWidget(), ListPage)
+        return self.pages.built(CHAT) is None or self.chat.can(command)
 
     def _go_online(self) -> None:
         self.operations.run(self._services.preferences.set("downloads.offline", False), owner=self)
@@ -465,6 +475,17 @@ class MainWindow(FirstPaintWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._incoming.drop(event)
+
+    def _attach(self, name: str) -> None:
+        self._in_chat().pane.attaching.take([name])
+
+    def _import_assistants(self, names: tuple[str, ...]) -> None:
+        from qwen_desktop.ui.assistants.page import AssistantsPage  # noqa: PLC0415 - rare
+
+        self.show_page(ASSISTANTS)
+        page = self.pages.page(ASSISTANTS)
+        if isinstance(page, AssistantsPage):
+            page.import_files(names)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed

@@ -108,6 +108,51 @@
         </message>
     </context>
     <context>
+        <name>ChatsImportDialog</name>
+        <message numerus="yes">
+            <source>%n chat(s) (was|were) there already.</source>
+            <translation>
+                <numerusform>%n chat was there already.</numerusform>
+                <numerusform>%n chats were there already.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in as a copy, since the one here differs.</source>
+            <translation>
+                <numerusform>%n chat came in as a copy, since the one here differs.</numerusform>
+                <numerusform>%n chats came in as a copy, since the one here differs.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in.</source>
+            <translation>
+                <numerusform>%n chat came in.</numerusform>
+                <numerusform>%n chats came in.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) of {program}</source>
+            <translation>
+                <numerusform>%n chat of {program}</numerusform>
+                <numerusform>%n chats of {program}</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n item(s) could not be read.</source>
+            <translation>
+                <numerusform>%n item could not be read.</numerusform>
+                <numerusform>%n items could not be read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n message(s).</source>
+            <translation>
+                <numerusform>%n message.</numerusform>
+                <numerusform>%n messages.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>ConversationTree</name>
         <message numerus="yes">
             <source>Show %n more</source>
@@ -166,41 +211,6 @@
     </context>
     <context>
         <name>ImportDialog</name>
-        <message numerus="yes">
-            <source>%n chat(s) (was|were) there already.</source>
-            <translation>
-                <numerusform>%n chat was there already.</numerusform>
-                <numerusform>%n chats were there already.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n chat(s) came in as a copy, since the one here differs.</source>
-            <translation>
-                <numerusform>%n chat came in as a copy, since the one here differs.</numerusform>
-                <numerusform>%n chats came in as a copy, since the one here differs.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n chat(s) came in.</source>
-            <translation>
-                <numerusform>%n chat came in.</numerusform>
-                <numerusform>%n chats came in.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n item(s) could not be read.</source>
-            <translation>
-                <numerusform>%n item could not be read.</numerusform>
-                <numerusform>%n items could not be read.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n message(s).</source>
-            <translation>
-                <numerusform>%n message.</numerusform>
-                <numerusform>%n messages.</numerusform>
-            </translation>
-        </message>
         <message numerus="yes">
             <source>Import %n model(s)</source>
             <translation>

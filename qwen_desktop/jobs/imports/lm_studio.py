@@ -76,6 +76,11 @@ def read(source: Source, staging: Path) -> Iterator[ImportedConversation]:
         source.at(number)
 
 
+def count(folder: Path) -> int:
+    """How many conversations lie in a folder."""
+    return sum(map(_is_one, files_under(folder)))
+
+
 def _is_one(file: Path) -> bool:
     return file.name.endswith(".conversation.json")
 

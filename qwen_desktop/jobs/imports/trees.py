@@ -34,8 +34,10 @@ from qwen_desktop.core.parts import (
     ToolCallPart,
     ToolResultPart,
     text_of,
+    visible_text,
 )
 from qwen_desktop.core.text import clean, shown
+from qwen_desktop.core.titles import title_of
 
 Json: TypeAlias = "dict[str, Any]"
 
@@ -199,7 +201,7 @@ class Tree:
         updated = max(updated or max(times, default=0.0), created)
         conversation = Conversation(
             self.id,
-            shown(title.strip(), _LONGEST_TITLE),
+            shown(title.strip(), _LONGEST_TITLE) or self._first_line(),
             created,
             updated,
             leaf_id=self._leaf(leaf),
@@ -211,6 +213,11 @@ class Tree:
         )
         path = tuple(name for name in (shown(name.strip()) for name in folder) if name)
         return ImportedConversation(conversation, tuple(self.messages.values()), path, tuple(self.blobs.values()))
+
+    def _first_line(self) -> str:
+        """A title for a conversation without one."""
+        asked = (message for message in self.messages.values() if message.role is Role.USER)
+        return next(filter(None, (title_of(visible_text(message.parts)) for message in asked)), "")
 
     def _leaf(self, leaf: str | None) -> str:
         """The end of the branch on show: the newest one below ``leaf``, or of all."""

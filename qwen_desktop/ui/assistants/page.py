@@ -349,7 +349,7 @@ class AssistantsPage(QWidget):
             super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(path_of(url).endswith(".json") for url in event.mimeData().urls() if url.isLocalFile()):
+        if any(path_of(url).lower().endswith(".json") for url in event.mimeData().urls() if url.isLocalFile()):
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
         else:
@@ -358,7 +358,8 @@ class AssistantsPage(QWidget):
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.import_files([path_of(url) for url in event.mimeData().urls() if url.isLocalFile()])
+        files = (path_of(url) for url in event.mimeData().urls() if url.isLocalFile())
+        self.import_files([name for name in files if name.lower().endswith(".json")])
 
     def minimumSizeHint(self) -> QSize:
         return QSize(360, 320)

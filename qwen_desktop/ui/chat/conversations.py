@@ -49,9 +49,8 @@ ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
 #: The order of what stands beside each other at the top; the days have the places between.
 _TEMPORARY_RANK, _PINNED_RANK, _FOLDERS_RANK, _ARCHIVE_RANK = -1, 0, 1, 99
-_TEXT, _EDIT, _TIP = (
-    int(role) for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)
-)
+_TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
+_TIP = int(Qt.ItemDataRole.ToolTipRole)  # what it says is made by texts.tip()
 _NAME, _SAID = int(Qt.ItemDataRole.AccessibleTextRole), int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
 _ENABLED = Qt.ItemFlag.ItemIsEnabled

@@ -21,6 +21,8 @@ class ChatHeader(QWidget):
 
     menu_opened = Signal(object)  # the menu
     assistant_clicked = Signal()
+    #: The id of a command that is given for the chat on show, whatever is chosen elsewhere.
+    wanted = Signal(str)
 
     def __init__(self, theme: Theme, actions: Actions, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,7 +40,7 @@ class ChatHeader(QWidget):
         self.temporary.setToolTip(self.tr("Nothing of this chat is written to the disk."))
         self.keep_button = TextButton(theme, actions["chat.keep"].text(), self, kind="link")
         self.keep_button.setToolTip(self.tr("Save this chat on the disk, as any other one."))
-        self.keep_button.clicked.connect(actions["chat.keep"].trigger)
+        self.keep_button.clicked.connect(lambda: self.wanted.emit("chat.keep"))
         self.assistant = HeaderAssistant(theme, self)
         self.assistant.clicked.connect(self.assistant_clicked)
         self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
@@ -50,7 +52,7 @@ class ChatHeader(QWidget):
         self.instructions_button.setCheckable(True)
         self.instructions_button.clicked.connect(actions["chat.instructions"].trigger)
         self.export_button = IconButton(theme, "share", actions.tooltip("chat.export"), self)
-        self.export_button.clicked.connect(actions["chat.export"].trigger)
+        self.export_button.clicked.connect(lambda: self.wanted.emit("chat.export"))
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
         actions.fill(self._menu, "chat")

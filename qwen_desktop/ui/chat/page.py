@@ -61,6 +61,7 @@ class ChatPage(ListPage):
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
         self.header.menu_opened.connect(lambda menu: self.sidelist.aim_by(menu, Picked((self.current,))))
+        self.header.wanted.connect(self._do_here)
         self.sidelist.view.opened.connect(self.open)
         self.sidelist.view.delete_wanted.connect(self.delete)
         self.sidelist.model.renamed.connect(self._rename)
@@ -207,9 +208,9 @@ class ChatPage(ListPage):
             self._ui.operations.run(text, owner=self, on_done=lambda found: done(*found), wish=_COPIED)
 
     def export(self) -> None:
-        """Export the chosen chat: ask how and where."""
-        if target := self.sidelist.target:
-            self.export_chats((target,))
+        """Export the chosen chats: ask how and where."""
+        if chats := self.sidelist.picked.chats:
+            self.export_chats(chats)
 
     def export_chats(self, ids: tuple[str, ...]) -> None:
         """Export these chats."""
@@ -217,9 +218,11 @@ class ChatPage(ListPage):
         name = found.title if found is not None else self.tr("Chats")
         ExportDialog(self._ui, self.window(), Wanted(ids=ids), len(ids), name).open()
 
-    def export_folder(self, folder: Folder) -> None:
-        """Export all chats of a folder and the folders in it."""
-        self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
+    def export_folder(self) -> None:
+        """Export all chats of the chosen folder and the folders in it."""
+        for folder_id in self.sidelist.picked.folders[:1]:
+            folder = self.sidelist.model.folders.all[folder_id]
+            self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
 
     def export_all(self, window: QWidget) -> None:
         """Export all chats."""
@@ -234,6 +237,14 @@ class ChatPage(ListPage):
 
         self._ui.operations.run(self._ui.services.exports.count(wanted), owner=self, on_done=ask)
 
+    def can(self, command: str) -> bool:
+        """Whether a command that is enabled would do anything now."""
+        if command in ("chat.next", "chat.previous"):
+            return bool(self.sidelist.neighbour(self.current, 1 if command == "chat.next" else -1))
+        if command == "thinking.cycle":
+            return not self.pane.composer.thinking.switch.isHidden()
+        return self.pane.messages.can(command)
+
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
         if target := self.sidelist.neighbour(self.current, step):
@@ -243,6 +254,12 @@ class ChatPage(ListPage):
         """Show or hide the side list."""
         super().show_list(shown)
         self.header.list_button.setVisible(not shown)
+
+    def _do_here(self, command: str) -> None:
+        """Give a command for the chat on show."""
+        self.sidelist.hold(Picked((self.current,)))
+        self._ui.actions.trigger(command)
+        self.sidelist.release()
 
     def _rename(self, conversation_id: str, title: str) -> None:
         self._ui.operations.run(self._ui.services.history.rename(conversation_id, title), owner=self)
@@ -350,5 +367,5 @@ class ChatPage(ListPage):
             assistant=self.pane.setup.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

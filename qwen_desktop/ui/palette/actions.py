@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qwen_desktop.core.commands import COMMANDS
 from qwen_desktop.core.find_text import TextPattern
@@ -28,13 +28,14 @@ _ICONS = {
 }  # fmt: skip
 
 
-def action_rows(actions: Actions, words: str) -> Iterator[Row]:
-    """The commands that can be given now and have all ``words`` in their names: where a name begins so, first."""
+def action_rows(actions: Actions, words: str, can: Callable[[str], bool]) -> Iterator[Row]:
+    """The commands that can be given now, as far as ``can`` knows, and have all ``words`` in their names: where a name
+    begins so, first."""
     patterns = [TextPattern(word) for word in words.split()]
     found: list[tuple[bool, Row]] = []
     for command in COMMANDS:
         action = actions[command.id]
-        if command.id in _LEFT_OUT or not (action.isEnabled() and action.isVisible()):
+        if command.id in _LEFT_OUT or not (action.isEnabled() and action.isVisible() and can(command.id)):
             continue
         places = [pattern.ranges(action.text()) for pattern in patterns]
         if all(places):
@@ -43,10 +44,10 @@ def action_rows(actions: Actions, words: str) -> Iterator[Row]:
     yield from (row for _, row in sorted(found, key=lambda each: each[0]))
 
 
-def useful_rows(actions: Actions) -> Iterator[Row]:
+def useful_rows(actions: Actions, can: Callable[[str], bool]) -> Iterator[Row]:
     """What many want."""
     for name in USEFUL:
-        if actions[name].isEnabled() and actions[name].isVisible():
+        if actions[name].isEnabled() and actions[name].isVisible() and can(name):
             yield _row(actions, name)
 
 

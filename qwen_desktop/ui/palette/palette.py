@@ -139,6 +139,8 @@ class Palette(QWidget):
             return
         focused = self._window.focusWidget()
         self._before = focused
+        if self._window.pages.built(CHAT) is not None:
+            self._window.chat.sidelist.hold()  # commands mean what they would have meant without this
         self._found, self._said = Found(), ""
         self._read()
         self.field.begin(actions_only=actions)
@@ -155,6 +157,8 @@ class Palette(QWidget):
         self._ui.operations.withdraw(_WISH)
         self._waits = self._chosen_early = False
         self.hide()
+        if self._window.pages.built(CHAT) is not None:
+            self._window.chat.sidelist.release()
         if before is not None and shiboken6.isValid(before) and before.isVisible():
             before.setFocus(Qt.FocusReason.PopupFocusReason)
 
@@ -236,7 +240,7 @@ class Palette(QWidget):
     def _rows(self) -> Iterator[Row]:
         words = self.field.edit.text().strip() if self.field.actions_only else self._query.plain
         if self.field.actions_only:
-            rows = tuple(action_rows(self._ui.actions, words))
+            rows = tuple(action_rows(self._ui.actions, words, self._window.can))
             yield Row("heading", "actions", self.tr("Actions"))
             yield from rows or (Row("note", "none", self.tr("No action is called that. Use another word.")),)
             return
@@ -244,7 +248,7 @@ class Palette(QWidget):
         if not self._query:
             yield from self._recent_rows()
             yield Row("heading", "actions", self.tr("Actions"))
-            yield from useful_rows(self._ui.actions)
+            yield from useful_rows(self._ui.actions, self._window.can)
             return
         titles = [hit for hit in self._found.hits if not hit.message_id][:_CHATS]
         messages = [hit for hit in self._found.hits if hit.message_id]
@@ -256,7 +260,7 @@ class Palette(QWidget):
             yield from map(self._hit_row, messages)
         if not titles and not messages and (self._problem or not self._waits):
             yield Row("note", "none", self._problem or self._nothing())
-        actions = tuple(islice(action_rows(self._ui.actions, words), _ACTIONS)) if words else ()
+        actions = tuple(islice(action_rows(self._ui.actions, words, self._window.can), _ACTIONS)) if words else ()
         if words or actions:
             yield Row("heading", "actions", self.tr("Actions"))
             yield from self._new_row(words)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from qwen_desktop.services.backup import Backups
 from qwen_desktop.store.database import Database
+from qwen_desktop.ui.settings.backups import BackupsCard
 from qwen_desktop.ui.widgets.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ async def card_of(ui: Ui) -> Any:
     page = ui.window.pages.built("view.settings")
     page.show_section("storage")
     await ui.rest()
-    return page.sections["storage"].extra.itemAt(1).widget()
+    return page.findChild(BackupsCard)
 
 
 def press(button: Any) -> None:
