@@ -31,7 +31,7 @@ from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.scroll import ScrollArea
 
 #: Pixels of the panel at normal text size.
-_WIDTH = 288
+_WIDTH = 308
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.

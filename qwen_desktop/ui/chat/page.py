@@ -57,6 +57,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
         bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        #: The temporary chat that is being brought to the disk.
+        self._kept = ""
         self.lists = ListCommands(ui, self.sidelist, self)
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
@@ -71,7 +73,6 @@ class ChatPage(ListPage):
         self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
-        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
@@ -150,24 +151,27 @@ class ChatPage(ListPage):
 
         self._ui.operations.run(made, owner=self, on_done=begun, wish=SHOWN)
 
-    def keep_chat(self) -> None:
-        """Bring the chosen temporary chat to the disk."""
-        services, where = self._ui.services, self.sidelist.target
+    def keep_chat(self, chat: str = "") -> None:
+        """Bring a temporary chat to the disk, the chosen one where none is named."""
+        services, where = self._ui.services, chat or self.sidelist.target
         if not is_temporary(where):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
-            return await services.history.keep(where)
+            self._kept = where
+            try:
+                await services.blobs.keep(where)
+                return await services.history.keep(where)
+            finally:
+                self._kept = ""
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            if on_show and self.current in (where, conversation.id, ""):
+            if where == self.current:
                 self.open(conversation.id)
                 self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def rename(self) -> None:
@@ -324,6 +328,9 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
+        if gone == self._kept:
+            self.sidelist.model.remove(gone)
+            return  # it is shown as the one that it has become
         beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
         self.sidelist.model.remove(gone)
         if gone == self.current:
