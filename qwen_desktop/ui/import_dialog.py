@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.exchange import Imported, ImportPlace
-from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import choose_one
+from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
@@ -21,14 +20,14 @@ from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.meter import Meter
 
 
-def ask_where(ui: UiContext, window: QWidget) -> None:
+def ask_for_chats(ui: UiContext, window: QWidget) -> None:
     """Let the user pick what to import: what other programs keep here, or a file."""
 
     def found(places: Sequence[ImportPlace]) -> None:
         if places:
             _Where(ui, window, places).open()
         else:
-            ask_for_file(ui, window)
+            _ask_for_file(ui, window)
 
     ui.operations.run(ui.services.imports.places(), owner=window, on_done=found, wish="chats.import")
 
@@ -49,16 +48,14 @@ class _Where(Dialog):
             self.body.addWidget(button)
         self.add_button(translate("ChatsImportDialog", "Cancel"))
         choose = translate("ChatsImportDialog", "Choose a file…")
-        self.add_button(choose, lambda: ask_for_file(ui, window), kind="primary", default=True)
+        self.add_button(choose, lambda: _ask_for_file(ui, window), kind="primary", default=True)
 
 
-def ask_for_file(ui: UiContext, window: QWidget) -> None:
+def _ask_for_file(ui: UiContext, window: QWidget) -> None:
     """Let the user pick a file and import it."""
-    dialog = QFileDialog(window, translate("ChatsImportDialog", "Import chats"), str(home() or ""))
-    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    kinds = translate("ChatsImportDialog", "Exports of chats (*.json *.zip *.jsonl)")
-    dialog.setNameFilters([kinds, translate("ChatsImportDialog", "All files (*)")])
-    choose_one(dialog, lambda path: ChatsImportDialog(ui, window, Path(path)).begin())
+    title = translate("ChatsImportDialog", "Import chats")
+    kinds = [translate("ChatsImportDialog", "Exports of chats (*.json *.zip *.jsonl)")]
+    ask_for_file(window, title, kinds, lambda path: ChatsImportDialog(ui, window, Path(path)).begin())
 
 
 class ChatsImportDialog(Dialog):
@@ -80,8 +77,7 @@ class ChatsImportDialog(Dialog):
         for widget in (self.state, self.meter, *self.results, self.reasons):
             self.body.addWidget(widget)
         self.undo_button = self.add_button(self.tr("Undo the import"), self._undo)
-        self._instead: Callable[[], None] = lambda: None
-        self.attach_button = self.add_button(self.tr("Attach it"), lambda: self._instead())
+        self.attach_button = self.add_button(self.tr("Attach it"))
         self.cancel_button = self.add_button(self.tr("Cancel"))
         self.go_button = self.add_button(self.tr("Import"), self.begin, kind="primary", default=True, closes=False)
         self.close_button = self.add_button(self.tr("Close"), kind="primary")
@@ -93,7 +89,7 @@ class ChatsImportDialog(Dialog):
         self.state.setText(asked)
         self.meter.hide()
         if instead is not None:
-            self._instead = instead
+            self.attach_button.clicked.connect(instead)
         self._step(self.go_button, self.cancel_button, *([self.attach_button] if instead is not None else []))
         self.open()
 

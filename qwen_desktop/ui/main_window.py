@@ -454,9 +454,9 @@ class MainWindow(FirstPaintWindow):
         SlowDialog(self.ui, self, ref or self._services.models.ref).open()
 
     def _import(self) -> None:
-        from qwen_desktop.ui.import_dialog import ask_where  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.import_dialog import ask_for_chats  # noqa: PLC0415 - not before the first paint
 
-        ask_where(self.ui, self)
+        ask_for_chats(self.ui, self)
 
     def _show_about(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
