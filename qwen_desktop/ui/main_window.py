@@ -431,6 +431,10 @@ class MainWindow(FirstPaintWindow):
 
         return self.findChild(Palette) or Palette(self)
 
+    def search(self, text: str) -> None:
+        """Show the palette with what is to be looked for."""
+        self._palette().look_for(text)
+
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui.shortcuts_dialog import ShortcutsDialog  # noqa: PLC0415 - not before the first paint
 
@@ -450,9 +454,9 @@ class MainWindow(FirstPaintWindow):
         SlowDialog(self.ui, self, ref or self._services.models.ref).open()
 
     def _import(self) -> None:
-        from qwen_desktop.ui.import_dialog import ask_where  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.import_dialog import ask_for_chats  # noqa: PLC0415 - not before the first paint
 
-        ask_where(self.ui, self)
+        ask_for_chats(self.ui, self)
 
     def _show_about(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint

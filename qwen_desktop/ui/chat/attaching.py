@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QImage, QImageWriter
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.documents import Kind, patterns
 from qwen_desktop.core.drafts import Draft, is_unread
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import ModelRef, with_context
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, TextPart
-from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
 from qwen_desktop.services import events
 from qwen_desktop.services.token_counts import Count, Room, too_many
@@ -27,7 +26,7 @@ from qwen_desktop.ui.chat.attachment_chips import ChipState
 from qwen_desktop.ui.chat.chat_setup import ChatSetup
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_for_files
 from qwen_desktop.ui.ui_context import UiContext
 
 #: After the last key, in milliseconds, until what was typed is counted.
@@ -68,16 +67,11 @@ class Attaching(QObject):
 
     def ask(self) -> None:
         """Let the user pick files."""
-        dialog = QFileDialog(self._owner.window(), self.tr("Attach files"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        everything = self.tr("All files (*)")
         documents = texts.fill(self.tr("Documents, text and code ({kinds})"), kinds=" ".join(patterns()))
         pictures = texts.fill(self.tr("Pictures ({kinds})"), kinds=" ".join(patterns(Kind.IMAGE)))
         sounds = texts.fill(self.tr("Sounds ({kinds})"), kinds=" ".join(patterns(Kind.AUDIO)))
-        dialog.setNameFilters([everything, documents, pictures, sounds])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.take([path_of(url) for url in urls]))
-        dialog.open()
+        kinds = (documents, pictures, sounds)
+        ask_for_files(self._owner.window(), self.tr("Attach files"), kinds, self.take, all_first=True)
 
     def take(self, paths: Sequence[str]) -> None:
         """Attach files; of folders those in them, once the user says so."""

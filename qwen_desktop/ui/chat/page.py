@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.services.history import gone
@@ -26,8 +25,8 @@ from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.transcript_copying import put_text
 from qwen_desktop.ui.export_dialog import ExportDialog, words
+from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.list_page import ListPage
-from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
 
 #: The wish for something in the clipboard: the last one counts.
@@ -161,7 +160,7 @@ class ChatPage(ListPage):
         async def kept() -> Conversation:
             self._kept = where
             try:
-                await services.blobs.keep(where)
+                await services.blobs.keep(where, services.drafts.attached(where))
                 return await services.history.keep(where)
             finally:
                 self._kept = ""
@@ -312,13 +311,9 @@ class ChatPage(ListPage):
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
         recent = self._ui.services.models.recent()
-        start = str(Path(recent[0]).parent) if recent else str(home() or "")
-        dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
-        dialog.open()
+        start = str(Path(recent[0]).parent) if recent else ""
+        title, kinds = self.tr("Open a GGUF file"), [self.tr("GGUF models (*.gguf)")]
+        ask_for_file(self.window(), title, kinds, self.model_opened.emit, start=start)
 
     def _model_chosen(self, path: str) -> None:
         if path:
@@ -336,9 +331,11 @@ class ChatPage(ListPage):
         if gone == self._kept:
             self.sidelist.model.remove(gone)
             return  # it is shown as the one that it has become
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:

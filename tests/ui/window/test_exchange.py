@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui.export_dialog import ExportDialog
 from qwen_desktop.ui.import_dialog import ChatsImportDialog
+from qwen_desktop.ui.widgets.buttons import TextButton
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -43,9 +44,8 @@ async def test_ctrl_s_exports_the_chat_on_show_to_the_place_that_is_chosen_and_s
     dialog.go_button.click()
     chooser = dialog.findChild(QFileDialog)
     assert chooser is not None
-    chooser.close()
     place = tmp_path / "Heaps.md"
-    dialog.export(place)
+    ui.pick(chooser, place)
     await ui.rest()
     await ui.until(place.exists)
     assert "What is a heap?" in place.read_text()
@@ -120,7 +120,10 @@ async def test_a_dropped_export_is_offered_and_imported_and_can_be_taken_back(ma
     assert isinstance(dialog, ChatsImportDialog)
     assert "chats.json" in dialog.state.text()
     assert await ui.app.history.list() == ()
-    dialog.begin()
+    offered = [button for button in dialog.findChildren(TextButton) if not button.isHidden()]
+    kinds = [(button.text(), button.property("kind") or "") for button in offered]
+    assert kinds == [("Cancel", ""), ("Import", "primary")]
+    offered[1].click()
     await ui.until(lambda: not dialog.undo_button.isHidden())
     await ui.rest()
     assert "1 chat came in." in dialog.state.text()
