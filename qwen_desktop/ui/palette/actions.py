@@ -19,12 +19,20 @@ _ICONS = {
     "chat.copy_thoughts": "copy", "chat.versions": "list-tree", "answer.copy": "copy",
     "answer.regenerate": "refresh-cw", "answer.continue": "play", "answer.again": "repeat", "message.edit": "pencil",
     "message.fork": "git-branch", "answer.stop": "stop", "composer.focus": "text-cursor-input",
-    "thinking.cycle": "brain", "model.open": "folder-open", "model.choose": "boxes", "model.get": "download",
+    "thinking.cycle": "brain", "model.open": "folder-open", "model.choose": "cpu", "model.get": "download",
     "model.guide": "message-circle-question-mark", "help.slow": "gauge", "view.chat": "message-square",
     "view.models": "boxes", "view.settings": "settings", "view.sidelist": "panel-left", "view.larger": "zoom-in",
     "view.smaller": "zoom-out", "view.fullscreen": "maximize-2", "help.shortcuts": "text-cursor-input",
     "help.welcome": "sparkles", "help.about": "info", "chat.next": "arrow-down", "chat.previous": "arrow-up",
-    "message.previous": "chevron-left", "message.next": "chevron-right", "chat.delete": "x", "message.delete": "x",
+    "message.previous": "chevron-left", "message.next": "chevron-right", "chat.delete": "trash-2",
+    "message.delete": "trash-2", "chat.temporary": "message-circle-dashed", "chat.pin": "pin",
+    "chat.move": "folder-input", "chat.tags": "tag", "chat.archive": "archive", "chat.keep": "arrow-down-to-line",
+    "chat.copy_markdown": "copy", "chat.copy_rich": "copy", "chat.export": "share",
+    "chat.instructions": "sliders-horizontal", "chat.assistant": "bot", "chat.attach": "plus",
+    "folder.new": "folder-plus", "folder.chat": "square-pen", "folder.inside": "folder-plus",
+    "folder.rename": "pencil", "folder.move": "folder-input", "folder.delete": "trash-2", "prompts.manage": "slash",
+    "view.assistants": "bot", "view.normal": "rotate-ccw", "chats.import": "arrow-down-to-line",
+    "chats.export": "share", "network.online": "globe", "app.quit": "x",
 }  # fmt: skip
 
 
