@@ -32,7 +32,7 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.select import Select
 
 #: Pixels of the panel at normal text size.
-_WIDTH = 308
+_WIDTH = 288
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
