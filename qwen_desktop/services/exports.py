@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from qwen_desktop.core.chat import Conversation, Message, is_temporary
+from qwen_desktop.core.chat import Conversation, Message, is_temporary, kept_id
 from qwen_desktop.core.errors import AppError, Failure, UserFacing
 from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.packed import to_json
@@ -95,7 +95,9 @@ class Exports:
 
     async def count(self, wanted: Wanted) -> int:
         """How many conversations that would be."""
-        return len(await self._db.scan(exporting.chosen, wanted.ids, wanted.folder))
+        temporary = [identity for identity in wanted.ids or () if is_temporary(identity)]
+        there = [identity for identity in temporary if await self._history.get(identity) is not None]
+        return len(there) + len(await self._db.scan(exporting.chosen, wanted.ids, wanted.folder))
 
     async def folder(self, name: str) -> str:
         """The id of the folder with a name or path of names. Raises ``UserFacing``."""
@@ -144,12 +146,12 @@ class Exports:
         contents: dict[str, bytes] = {}
         kinds: dict[str, str] = {}
         for identity in chosen:
-            record = await self._db.scan(exporting.record, identity)
+            record = await self._history.record(identity)
             if record is None:
                 continue
             on_show = await self._history.tail(identity, 1 << 40)
             records.append(await asyncio.to_thread(to_json, record))
-            branches.append([message.id for message in on_show])
+            branches.append([kept_id(message.id) for message in on_show])
             for message in record.messages if attachments else ():
                 for part in message.parts:
                     if isinstance(part, ImagePart | AudioPart | FilePart) and re.fullmatch("[0-9a-f]{64}", part.sha256):

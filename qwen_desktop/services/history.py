@@ -29,33 +29,27 @@ from qwen_desktop.core.chat import (
 from qwen_desktop.core.drafts import pasted_texts
 from qwen_desktop.core.engine import Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
+from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.titles import title_of
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
-from qwen_desktop.store import branches, conversations, forks, messages, search
+from qwen_desktop.store import branches, conversations, exporting, forks, messages, search
 from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
 
-#: Longest title, in characters.
-TITLE_LENGTH = 60
 #: A whole chat is read in pages of so many messages, so that others can read between them.
 PAGE = 500
 #: Between two slices of work behind the window, in seconds.
 BREATH_S = 0.05
 
 
-def title_of(text: str) -> str:
-    """A title from a message: its first line with words in it, at most 60 characters, cut at the end of a word."""
-    line = next((" ".join(row.split()) for row in text.splitlines() if row.strip()), "")
-    if len(line) <= TITLE_LENGTH:
-        return line
-    head = line[: TITLE_LENGTH - 1]
-    if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
-        head = head[: head.rindex(" ")]
-    return head.rstrip(" ,;:.-") + "…"
+def first_title(parts: Sequence[Part]) -> str:
+    """What a conversation is called that begins with this message, until somebody calls it otherwise."""
+    return title_of(visible_text(parts) or _attached(parts))
 
 
 def fork_title(title: str) -> Text:
@@ -252,7 +246,7 @@ class History:
         said = await self._temporary.call(messages.living, conversation_id)
         if any(entry.id in self._held or entry.status is Status.STREAMING for entry in said):
             raise _still_answered()
-        kept = structs.replace(found, id=kept_id(found.id), leaf_id=found.leaf_id and kept_id(found.leaf_id))
+        kept = _kept_conversation(found)
         await self._db.call(forks.insert, kept, tuple(map(_kept, said)))
         await self._temporary.call(conversations.delete, conversation_id, self._clock())
         self._bus.publish(ConversationChanged(kept))
@@ -346,6 +340,16 @@ class History:
         """All messages of a conversation, whatever branch they are on, oldest first."""
         found = await self._of(conversation_id).read(branches.tree, conversation_id)
         return tuple(map(self._live_node, found)) if self._held else found
+
+    async def record(self, conversation_id: str) -> Record | None:
+        """All of a conversation, as it is exported; None where it is gone. A temporary one has the ids that it would
+        have on the disk."""
+        found = await self._of(conversation_id).scan(exporting.record, conversation_id)
+        if found is None or not is_temporary(conversation_id):
+            return found
+        return structs.replace(
+            found, conversation=_kept_conversation(found.conversation), messages=tuple(map(_kept, found.messages))
+        )
 
     async def select_version(self, message_id: str) -> Change:
         """Show the branch of this version: its newest descendant becomes the end of the conversation."""
@@ -444,7 +448,7 @@ class History:
         first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
-        title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
+        title = first_title(first.parts) if first.role is Role.USER else ""
         changed = await self._of(first.conversation_id).call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()
@@ -494,6 +498,11 @@ def _attached(parts: Sequence[Part]) -> str:
     attached = (part for part in parts if isinstance(part, ImagePart | AudioPart | FilePart))
     names = (part.name or (part.text[:1000] if isinstance(part, FilePart) else "") for part in attached)
     return next(filter(None, names), "")
+
+
+def _kept_conversation(entry: Conversation) -> Conversation:
+    """A temporary conversation as one on the disk."""
+    return structs.replace(entry, id=kept_id(entry.id), leaf_id=entry.leaf_id and kept_id(entry.leaf_id))
 
 
 def _kept(entry: Message) -> Message:

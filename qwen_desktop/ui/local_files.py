@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-from PySide6.QtCore import QMimeData, Qt, QUrl
-from PySide6.QtWidgets import QCompleter, QFileDialog
+from PySide6.QtCore import QMimeData, QUrl
 
 from qwen_desktop.core.text import shown
 
@@ -34,21 +32,6 @@ def path_of(url: QUrl) -> str:
 def local_files(data: QMimeData) -> tuple[str, ...]:
     """The files of this computer that were dropped or copied."""
     return tuple(path_of(url) for url in data.urls() if url.isLocalFile()) if data.hasUrls() else ()
-
-
-def choose(dialog: QFileDialog, then: Callable[[list[str]], object]) -> None:
-    """Open a dialog for files and call ``then`` with those that are chosen. Not by ``urlSelected``: Qt's own dialog,
-    which is there where the desktop brings none, never sends it."""
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.accepted.connect(lambda: then([path_of(url) for url in dialog.selectedUrls()]))
-    dialog.open()
-    for names in dialog.findChildren(QCompleter):  # a window of its own, which a ground that is clear leaves black
-        names.popup().setObjectName("completions")
-
-
-def choose_one(dialog: QFileDialog, then: Callable[[str], object]) -> None:
-    """As ``choose``, for one file or folder."""
-    choose(dialog, lambda paths: then(paths[0]))
 
 
 def url_of(path: str | Path) -> QUrl:

@@ -53,27 +53,31 @@ class Notify(QObject):
         self.toasts = ToastStack(theme, window)
         #: Shows a text; see ``ToastStack.add``.
         self.toast = self.toasts.add
-        self._undo: Toast | None = None
-        self._undo_came = 0.0
+        #: What can be undone, oldest first, each with when it was told.
+        self._undoable: list[tuple[Toast, float]] = []
 
     def _dialog(self, title: str, text: str, *, width: int = 440) -> Dialog:
         return Dialog(self._theme, title, text, self._window, width=width)
 
     def undoable(self, text: str, undo: Callable[[], None]) -> Toast:
         """Show ``text`` with an Undo button; ``undo_last`` (Ctrl+Z) does the same while it is on show."""
-        self._undo = toast = self.toast(text, action=self.tr("Undo"), act=undo)
-        self._undo_came = time.monotonic()
+        toast = self.toast(text, action=self.tr("Undo"), act=undo)
+        self._undoable = [*self._offered, (toast, time.monotonic())]
         return toast
+
+    @property
+    def _offered(self) -> list[tuple[Toast, float]]:
+        return [each for each in self._undoable if each[0] in self.toasts.shown]
 
     @property
     def undoable_since(self) -> float:
         """When the newest undo toast came, by the monotonic clock; 0 when none is on show."""
-        return self._undo_came if self._undo is not None and self._undo in self.toasts.shown else 0.0
+        return max((when for _, when in self._offered), default=0.0)
 
     def undo_last(self) -> None:
         """Undo what the newest undo toast offers, if one is on show."""
-        if self._undo is not None and self._undo in self.toasts.shown:
-            self._undo.act()
+        if offered := self._offered:
+            offered[-1][0].act()
 
     def told(self, remark: Notified) -> None:
         """Show what a service has to say. One with a hint stays until it is closed."""

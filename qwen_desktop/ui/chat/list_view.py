@@ -8,11 +8,13 @@ from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QTreeView, QWidget
 
+from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.ui.actions import is_escape, pressed
-from qwen_desktop.ui.chat.conversations import ConversationTree, Index
+from qwen_desktop.ui.chat.conversations import ConversationTree
 from qwen_desktop.ui.chat.list_drag import Dragged, ListDrag
 from qwen_desktop.ui.chat.list_nodes import ARCHIVE, Kind
 from qwen_desktop.ui.chat.list_rows import ListRows
+from qwen_desktop.ui.chat.node_model import Index
 from qwen_desktop.ui.theme import Theme
 
 _TOP = QModelIndex()
@@ -44,6 +46,8 @@ class ChatsView(QTreeView):
     touched = Signal()
     #: Chats and folders, and the home to which they go.
     dropped = Signal(object, str)
+    #: The keyboard came here or went elsewhere.
+    focused = Signal()
 
     def __init__(self, theme: Theme, model: ConversationTree, parent: QWidget) -> None:
         super().__init__(parent, headerHidden=True, rootIsDecorated=False, indentation=0, itemsExpandable=False)
@@ -213,7 +217,8 @@ class ChatsView(QTreeView):
         self._press_row(index)
 
     def _begin_drag(self, place: QPoint) -> None:
-        picked = self.picked
+        chats, folders = self.picked
+        picked = Picked(tuple(chat for chat in chats if not is_temporary(chat)), folders)  # those are in no folder
         if not picked.chats and not picked.folders:
             return
         first = self.tree.row(self.indexAt(self._press)).title if self._press is not None else ""
@@ -229,6 +234,11 @@ class ChatsView(QTreeView):
         if self.drag.active:
             self._end_drag(drop=False)
         super().focusOutEvent(event)
+        self.focused.emit()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.focused.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

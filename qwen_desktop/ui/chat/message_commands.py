@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PySide6.QtCore import QObject, Signal
 
 from qwen_desktop.core.chat import Conversation, Message
+from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.model_ref import ModelRef
@@ -126,14 +127,30 @@ class MessageCommands(QObject):
         elif (item := self.meant(command)) is not None:
             does[command](item.message.id)
 
+    def can(self, command: str) -> bool:
+        """Whether there is a message that a command could mean; True for commands about other things."""
+        if command in ("message.previous", "message.next"):
+            return self._version(1 if command == "message.next" else -1) is not None
+        if command == "answer.continue":
+            item = self.meant(command)
+            return item is not None and not (item.user or item.streaming or item.message.at_its_end)
+        if command.startswith("find."):
+            return bool(self._view.items)
+        return command not in (*ABOUT_MESSAGES, "answer.copy") or self.meant(command) is not None
+
     def step(self, step: int) -> None:
         """Go to the next (1) or previous (-1) version of the message that has the keyboard, else of the last one that
         has any."""
+        if (version := self._version(step)) is not None:
+            self.select(version)
+
+    def _version(self, step: int) -> str | None:
         focused = self._focused
         items = [focused] if focused is not None else self._view.items[::-1]
         versions = next((item.versions for item in items if item.versions is not None), None)
-        if versions is not None and 0 <= versions.index + step < len(versions.ids):
-            self.select(versions.ids[versions.index + step])
+        if versions is None or not 0 <= versions.index + step < len(versions.ids):
+            return None
+        return versions.ids[versions.index + step]
 
     def _wanted(self, action: str, message_id: str) -> None:
         does: dict[str, Callable[[str], object]] = {

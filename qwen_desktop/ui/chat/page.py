@@ -9,29 +9,28 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.services.history import gone
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
-from qwen_desktop.ui.chat.list_commands import ListCommands
+from qwen_desktop.ui.chat.list_commands import SHOWN, ListCommands
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.transcript_copying import put_text
 from qwen_desktop.ui.export_dialog import ExportDialog, words
+from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.list_page import ListPage
-from qwen_desktop.ui.local_files import choose_one
 from qwen_desktop.ui.ui_context import UiContext
 
-#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
-_SHOWN, _COPIED = "chat.shown", "clipboard"
+#: The wish for something in the clipboard: the last one counts.
+_COPIED = "clipboard"
 
 
 class ChatPage(ListPage):
@@ -58,10 +57,13 @@ class ChatPage(ListPage):
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
         bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        #: The temporary chat that is being brought to the disk.
+        self._kept = ""
         self.lists = ListCommands(ui, self.sidelist, self)
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
         self.header.menu_opened.connect(lambda menu: self.sidelist.aim_by(menu, Picked((self.current,))))
+        self.header.wanted.connect(self._do_here)
         self.sidelist.view.opened.connect(self.open)
         self.sidelist.view.delete_wanted.connect(self.delete)
         self.sidelist.model.renamed.connect(self._rename)
@@ -71,7 +73,6 @@ class ChatPage(ListPage):
         self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
-        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
@@ -98,7 +99,7 @@ class ChatPage(ListPage):
 
     def open(self, conversation_id: str) -> asyncio.Task[None] | None:
         """Show a chat, "" for a new one. The task, if there is one, ends when the end of the chat is on show."""
-        self._ui.operations.withdraw(_SHOWN)
+        self._ui.operations.withdraw(SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
     async def load(self, conversations: Sequence[Conversation], opened: Sequence[str]) -> None:
@@ -115,13 +116,13 @@ class ChatPage(ListPage):
         """Show a chat where a search has found something: on the branch of that message, what was looked for marked in
         it, or in the text of what is attached to it under the name ``attachment``."""
         work = self._open_at(conversation_id, message_id, query, attachment)
-        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=_SHOWN)
+        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=SHOWN)
 
     async def _open_at(self, conversation_id: str, message_id: str, query: str, attachment: str) -> None:
         conversation = await self._ui.services.history.get(conversation_id)  # the list may not have it
         if conversation is None:
             raise gone()
-        if not self._ui.operations.pending(_SHOWN):
+        if not self._ui.operations.pending(SHOWN):
             return  # another one is wanted by now
         opening = self.pane.open(conversation)
         if opening is not None:
@@ -148,26 +149,29 @@ class ChatPage(ListPage):
             self.open(conversation.id)
             self.pane.setFocus()
 
-        self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
+        self._ui.operations.run(made, owner=self, on_done=begun, wish=SHOWN)
 
-    def keep_chat(self) -> None:
-        """Bring the chosen temporary chat to the disk."""
-        services, where = self._ui.services, self.sidelist.target
+    def keep_chat(self, chat: str = "") -> None:
+        """Bring a temporary chat to the disk, the chosen one where none is named."""
+        services, where = self._ui.services, chat or self.sidelist.target
         if not is_temporary(where):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
-            return await services.history.keep(where)
+            self._kept = where
+            try:
+                await services.blobs.keep(where, services.drafts.attached(where))
+                return await services.history.keep(where)
+            finally:
+                self._kept = ""
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            if on_show and self.current in (where, conversation.id, ""):
+            if where == self.current:
                 self.open(conversation.id)
                 self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def rename(self) -> None:
@@ -196,7 +200,9 @@ class ChatPage(ListPage):
 
     def choose_assistant(self) -> None:
         """Choose with which assistant the chat goes on."""
-        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
+        self.pane.setup.choose_assistant(
+            self.header.assistant if self.header.assistant.isVisible() else self.header.title
+        )
 
     def copy_chat_as(self, *, rich: bool) -> None:
         """Copy the whole chat as Markdown, or as rich text for programs that take it."""
@@ -206,9 +212,9 @@ class ChatPage(ListPage):
             self._ui.operations.run(text, owner=self, on_done=lambda found: done(*found), wish=_COPIED)
 
     def export(self) -> None:
-        """Export the chosen chat: ask how and where."""
-        if target := self.sidelist.target:
-            self.export_chats((target,))
+        """Export the chosen chats: ask how and where."""
+        if chats := self.sidelist.picked.chats:
+            self.export_chats(chats)
 
     def export_chats(self, ids: tuple[str, ...]) -> None:
         """Export these chats."""
@@ -216,9 +222,11 @@ class ChatPage(ListPage):
         name = found.title if found is not None else self.tr("Chats")
         ExportDialog(self._ui, self.window(), Wanted(ids=ids), len(ids), name).open()
 
-    def export_folder(self, folder: Folder) -> None:
-        """Export all chats of a folder and the folders in it."""
-        self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
+    def export_folder(self) -> None:
+        """Export all chats of the chosen folder and the folders in it."""
+        for folder_id in self.sidelist.picked.folders[:1]:
+            folder = self.sidelist.model.folders.all[folder_id]
+            self._export_counted(Wanted(folder=folder.id), folder.name, self.window())
 
     def export_all(self, window: QWidget) -> None:
         """Export all chats."""
@@ -233,6 +241,14 @@ class ChatPage(ListPage):
 
         self._ui.operations.run(self._ui.services.exports.count(wanted), owner=self, on_done=ask)
 
+    def can(self, command: str) -> bool:
+        """Whether a command that is enabled would do anything now."""
+        if command in ("chat.next", "chat.previous"):
+            return bool(self.sidelist.neighbour(self.current, 1 if command == "chat.next" else -1))
+        if command == "thinking.cycle":
+            return not self.pane.composer.thinking.switch.isHidden()
+        return self.pane.messages.can(command)
+
     def step(self, step: int) -> None:
         """Open the next (1) or previous (-1) chat of the list."""
         if target := self.sidelist.neighbour(self.current, step):
@@ -242,6 +258,12 @@ class ChatPage(ListPage):
         """Show or hide the side list."""
         super().show_list(shown)
         self.header.list_button.setVisible(not shown)
+
+    def _do_here(self, command: str) -> None:
+        """Give a command for the chat on show."""
+        self.sidelist.hold(Picked((self.current,)))
+        self._ui.actions.trigger(command)
+        self.sidelist.release()
 
     def _rename(self, conversation_id: str, title: str) -> None:
         self._ui.operations.run(self._ui.services.history.rename(conversation_id, title), owner=self)
@@ -283,17 +305,15 @@ class ChatPage(ListPage):
 
     def _forget_model(self) -> None:
         """What is chosen now counts here too, not the model that the chat's assistant would like."""
-        if self.pane.model is not None:
-            self.pane.set_model(None)
+        if self.pane.setup.model is not None:
+            self.pane.setup.set_model(None)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
         recent = self._ui.services.models.recent()
-        start = str(Path(recent[0]).parent) if recent else str(home() or "")
-        dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
-        choose_one(dialog, self.model_opened.emit)
+        start = str(Path(recent[0]).parent) if recent else ""
+        title, kinds = self.tr("Open a GGUF file"), [self.tr("GGUF models (*.gguf)")]
+        ask_for_file(self.window(), title, kinds, self.model_opened.emit, start=start)
 
     def _model_chosen(self, path: str) -> None:
         if path:
@@ -308,9 +328,14 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        if gone == self._kept:
+            self.sidelist.model.remove(gone)
+            return  # it is shown as the one that it has become
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:
@@ -341,15 +366,15 @@ class ChatPage(ListPage):
         title = self.pane.title
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
-        temporary, guide = self.pane.temporary, self.pane.model_state.guide
+        temporary, guide = self.pane.temporary, self.pane.setup.model_state.guide
         self.header.show_chat(
             title,
             stored=stored,
             guide=guide,
             temporary=temporary,
             begun=self.pane.begun,
-            assistant=self.pane.assistant,
+            assistant=self.pane.setup.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
-        for name in (*ABOUT_MESSAGES, "chat.versions", "chat.export", "find.open", "find.next", "find.previous"):
+        for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):
             self._ui.actions[name].setEnabled(stored and not (running and name.startswith("answer.")))

@@ -25,8 +25,10 @@ _LONG = 500
 
 
 #: Commands that mean chats, those of them that are for one, and those that mean folders.
-_ONE_CHAT = ("chat.rename", "chat.copy", "chat.copy_thoughts")
-_CHATS = ("chat.pin", "chat.move", "chat.tags", "chat.archive", "chat.delete")
+_ONE_CHAT = ("chat.rename", *(entry.id for entry in COMMANDS if entry.menu == "chat.copy"))
+_CHATS = ("chat.pin", "chat.move", "chat.tags", "chat.archive", "chat.delete", "chat.export")
+#: What can be done with temporary ones, too.
+_OF_ANY = ("chat.delete", "chat.export")
 _FOLDERS = tuple(entry.id for entry in COMMANDS if entry.menu == "folder")
 _ONE = QItemSelectionModel.SelectionFlag.ClearAndSelect
 
@@ -62,6 +64,7 @@ class SideList(QWidget):
         self.view.itemDelegate().closeEditor.connect(self._mark, Qt.ConnectionType.QueuedConnection)
         self.view.menu_wanted.connect(self._open_menu)
         self.view.touched.connect(self._touched)
+        self.view.focused.connect(lambda: self._aim(self._aimed))
         self._nothing = Paragraph(theme, "", self, role="small", color="text_muted")
         self._nothing.setContentsMargins(10, 8, 10, 0)
         self._nothing.hide()
@@ -87,8 +90,9 @@ class SideList(QWidget):
     def picked(self) -> Picked:
         """What commands mean: what an open menu was opened for; while the keyboard is in the list, what is selected
         there; else the chat on show."""
-        if self._aimed is not None:
-            return self._aimed
+        if self._aimed is not None:  # some may be gone since
+            chats = (chat for chat in self._aimed.chats if chat == self._chosen or self.model.conversation(chat))
+            return Picked(tuple(chats), tuple(each for each in self._aimed.folders if each in self.model.folders))
         if self.view.hasFocus() and (picked := self.view.picked) != Picked():
             return picked
         return Picked((self._chosen,)) if self._chosen else Picked()
@@ -184,10 +188,16 @@ class SideList(QWidget):
     def aim_by(self, menu: Menu, picked: Picked) -> None:
         """Commands mean these while a menu is open that is about to be."""
         self._aim(picked)
-        # The menu hides before its action triggers, so the target is forgotten one turn of the loop later.
-        menu.aboutToHide.connect(
-            lambda: QTimer.singleShot(0, self, lambda: self._aim(None)), Qt.ConnectionType.SingleShotConnection
-        )
+        menu.aboutToHide.connect(self.release, Qt.ConnectionType.SingleShotConnection)
+
+    def hold(self, picked: Picked | None = None) -> None:
+        """Commands go on meaning these, or what they mean now, wherever the keyboard goes, until ``release``."""
+        self._aim(self.picked if picked is None else picked)
+
+    def release(self) -> None:
+        """A menu, or what else commands were held for, closes. It does so before its action triggers, so the target is
+        forgotten one turn of the loop later."""
+        QTimer.singleShot(0, self, lambda: self._aim(None))
 
     def _aim(self, picked: Picked | None) -> None:
         """Commands that mean chats or folders are there while some are meant, and say what they would do."""
@@ -195,12 +205,12 @@ class SideList(QWidget):
         meant = self.picked
         kept = bool(meant.chats) and not any(map(is_temporary, meant.chats))
         for name in _CHATS:
-            self._actions[name].setEnabled(bool(meant.chats) if name == "chat.delete" else kept)
+            self._actions[name].setEnabled(bool(meant.chats) if name in _OF_ANY else kept)
         for name in _ONE_CHAT:
             self._actions[name].setEnabled(len(meant.chats) == 1 and not meant.folders)
         for name in _FOLDERS:
             self._actions[name].setEnabled(bool(meant.folders))
-        for name in ("folder.chat", "folder.inside", "folder.rename"):
+        for name in ("folder.chat", "folder.inside", "folder.rename", "folder.export"):
             self._actions[name].setEnabled(len(meant.folders) == 1)
         self._actions["chat.keep"].setVisible(is_temporary(self.target))
         alone = len(meant.chats) + len(meant.folders) == 1

@@ -25,7 +25,7 @@ from qwen_desktop.ui.widgets.select import Menu
 _OFFERED = 12
 
 
-class _Field(QLineEdit):
+class _TagField(QLineEdit):
     """Enter and a comma add what is written; Enter in the empty field is the dialog's."""
 
     added = Signal(str)
@@ -64,6 +64,8 @@ class TagsDialog(Dialog):
     changed = Signal(object, object)
     renamed = Signal(str, str)
     deleted = Signal(str)
+    #: All chats with this tag are to be shown.
+    search_wanted = Signal(str)
 
     def __init__(
         self, theme: Theme, tags: Sequence[Sequence[str]], known: Sequence[tuple[str, int]], parent: QWidget
@@ -75,7 +77,7 @@ class TagsDialog(Dialog):
         #: The tags on show, each with how many of the chats have it.
         self._has: dict[str, int] = dict(sorted(self._had.items()))
         self._known = dict(known)
-        self.field = _Field(self, maxLength=4 * LONGEST)
+        self.field = _TagField(self, maxLength=4 * LONGEST)
         self.field.setAccessibleName(self.tr("Add a tag"))
         self.field.setPlaceholderText(self.field.accessibleName())
         completer = QCompleter([tag for tag, _ in known], self)
@@ -151,6 +153,7 @@ class TagsDialog(Dialog):
 
     def _open_menu(self, chip: _TagChip, place: QPoint) -> None:
         self._menu.clear()
+        self._menu.addAction(self.tr("Show all chats with it"), partial(self._leave, self.search_wanted, chip.tag))
         self._menu.addAction(self.tr("Rename in all chats…"), partial(self._ask_name, chip.tag))
         self._menu.addAction(self.tr("Delete from all chats"), partial(self._leave, self.deleted, chip.tag))
         self._menu.open_at(chip.body.mapToGlobal(place))

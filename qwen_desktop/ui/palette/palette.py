@@ -15,6 +15,7 @@ from qwen_desktop.core.chat import Conversation, Names
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.queries import Found, Hit, Query, parse
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.assistants.looks import in_words
 from qwen_desktop.ui.pages import CHAT
 from qwen_desktop.ui.palette.actions import action_rows, useful_rows
 from qwen_desktop.ui.palette.completing import Completion, completions
@@ -139,6 +140,8 @@ class Palette(QWidget):
             return
         focused = self._window.focusWidget()
         self._before = focused
+        if self._window.pages.built(CHAT) is not None:
+            self._window.chat.sidelist.hold()  # commands mean what they would have meant without this
         self._found, self._said = Found(), ""
         self._read()
         self.field.begin(actions_only=actions)
@@ -146,6 +149,13 @@ class Palette(QWidget):
         self.raise_()
         self.show()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def look_for(self, text: str) -> None:
+        """Show it with something to look for."""
+        if not self.isVisible():
+            self.open()
+        self.field.begin(actions_only=False)
+        self.field.put(text, 0, 0)
 
     def leave(self) -> None:
         """Close it; the keyboard is where it was before."""
@@ -155,6 +165,8 @@ class Palette(QWidget):
         self._ui.operations.withdraw(_WISH)
         self._waits = self._chosen_early = False
         self.hide()
+        if self._window.pages.built(CHAT) is not None:
+            self._window.chat.sidelist.release()
         if before is not None and shiboken6.isValid(before) and before.isVisible():
             before.setFocus(Qt.FocusReason.PopupFocusReason)
 
@@ -236,7 +248,7 @@ class Palette(QWidget):
     def _rows(self) -> Iterator[Row]:
         words = self.field.edit.text().strip() if self.field.actions_only else self._query.plain
         if self.field.actions_only:
-            rows = tuple(action_rows(self._ui.actions, words))
+            rows = tuple(action_rows(self._ui.actions, words, self._window.can))
             yield Row("heading", "actions", self.tr("Actions"))
             yield from rows or (Row("note", "none", self.tr("No action is called that. Use another word.")),)
             return
@@ -244,7 +256,7 @@ class Palette(QWidget):
         if not self._query:
             yield from self._recent_rows()
             yield Row("heading", "actions", self.tr("Actions"))
-            yield from useful_rows(self._ui.actions)
+            yield from useful_rows(self._ui.actions, self._window.can)
             return
         titles = [hit for hit in self._found.hits if not hit.message_id][:_CHATS]
         messages = [hit for hit in self._found.hits if hit.message_id]
@@ -256,7 +268,7 @@ class Palette(QWidget):
             yield from map(self._hit_row, messages)
         if not titles and not messages and (self._problem or not self._waits):
             yield Row("note", "none", self._problem or self._nothing())
-        actions = tuple(islice(action_rows(self._ui.actions, words), _ACTIONS)) if words else ()
+        actions = tuple(islice(action_rows(self._ui.actions, words, self._window.can), _ACTIONS)) if words else ()
         if words or actions:
             yield Row("heading", "actions", self.tr("Actions"))
             yield from self._new_row(words)
@@ -303,10 +315,12 @@ class Palette(QWidget):
         return Row("hit", f"hit:{hit.message_id}:{hit.attachment}", title, note, hit.snippet, hit.marks, icon, "", hit)
 
     def _note(self, conversation: Conversation, when: float) -> str:
+        entry = self._ui.services.assistants.get(conversation.assistant_id) if conversation.assistant_id else None
+        assistant = in_words(entry).name if entry is not None else ""
         folder = self._names.folders.get(conversation.folder_id, "")
         folder = fill(self.tr("folder {name}"), name=folder) if folder else ""
         archived = self.tr("archive") if conversation.archived else ""
-        return " · ".join(filter(None, (folder, archived, texts.day(when))))
+        return " · ".join(filter(None, (assistant, folder, archived, texts.day(when))))
 
     def _new_row(self, words: str) -> Iterator[Row]:
         if words:

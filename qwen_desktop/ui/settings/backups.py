@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
-from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import choose_one
+from qwen_desktop.ui.file_dialogs import ask_for_file, ask_where
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -81,18 +80,12 @@ class BackupsCard(Card):
     # Asking --------------------------------------------------------------------------------------------------------
 
     def _choose_target(self) -> None:
-        dialog = QFileDialog(self.window(), self.tr("Back up all chats"), str(home() or ""))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)  # it asks before a file is replaced
-        dialog.setNameFilters([self.tr("Backups (*.zip)"), self.tr("All files (*)")])
-        dialog.setDefaultSuffix("zip")
-        dialog.selectFile(self._backups.default_name)
-        choose_one(dialog, lambda path: self.make(Path(path)))
+        kinds, name = [self.tr("Backups (*.zip)")], self._backups.default_name
+        ask_where(self.window(), self.tr("Back up all chats"), kinds, name, lambda path: self.make(Path(path)))
 
     def _choose_source(self) -> None:
-        dialog = QFileDialog(self.window(), self.tr("Restore a backup"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("Backups (*.zip)"), self.tr("All files (*)")])
-        choose_one(dialog, lambda path: self.ask(Path(path)))
+        kinds = [self.tr("Backups (*.zip)")]
+        ask_for_file(self.window(), self.tr("Restore a backup"), kinds, lambda path: self.ask(Path(path)))
 
     def ask(self, source: Path) -> None:
         """Ask before the chats of ``source`` take the place of those there are."""

@@ -68,6 +68,21 @@ async def test_what_is_typed_for_a_new_chat_survives_a_restart(make: Make) -> No
     assert (setup.system_prompt, setup.sampling) == ("Be brief.", Sampling(top_k=30))
 
 
+async def test_what_was_typed_for_a_chat_is_not_that_of_the_next_one_however_soon_that_comes(make: Make) -> None:
+    ui = await make()
+    panel(ui).open()
+    QTest.keyClicks(panel(ui).text, "Be brief.")
+    ui.type("One")
+    ui.press(Qt.Key.Key_Return)
+    ui.chat.new_chat()  # before the first one is stored
+    await ui.rest()
+    (first,) = await ui.app.history.list()
+    assert first.system_prompt == "Be brief."
+    assert panel(ui).text.toPlainText() == ""
+    await ui.say("Two")
+    assert (await stored(ui)).system_prompt == ""
+
+
 async def test_a_change_is_stored_at_once_and_follows_the_conversation(make: Make) -> None:
     ui = await make()
     await ui.say("One")
@@ -153,11 +168,12 @@ async def test_one_panel_at_a_time_and_esc_closes_it(make: Make) -> None:
     ui = await make()
     await ui.say("One")
     header = ui.chat.header
-    header.versions_button.click()
+    ui.window.actions_.trigger("chat.versions")
+    assert ui.chat.pane.versions.isVisible()
     header.instructions_button.click()
     assert panel(ui).isVisible()
     assert not ui.chat.pane.versions.isVisible()
-    assert (header.versions_button.isChecked(), header.instructions_button.isChecked()) == (False, True)
+    assert header.instructions_button.isChecked()
     QTest.keyClick(panel(ui).text, Qt.Key.Key_Escape)
     assert not panel(ui).isVisible()
     assert not header.instructions_button.isChecked()
@@ -179,7 +195,7 @@ async def test_what_the_card_says_follows_the_thinking_mode(make: Make) -> None:
     ui = await make()
     await ui.say("One")
     panel(ui).open()
-    info = ui.chat.pane.model_state.info
+    info = ui.chat.pane.setup.model_state.info
     cards = {"thinking_sampling": Sampling(temperature=0.6), "direct_sampling": Sampling(temperature=0.7)}
     can = Capabilities(thinking=tuple(ThinkingMode))
     info = structs.replace(info, capabilities=can, local=structs.replace(info.local, **cards))

@@ -150,7 +150,8 @@ async def test_every_action_that_can_be_done_now_is_there_with_its_key_and_does_
     palette = opened(ui, CTRL, SHIFT, key=Qt.Key.Key_P)
     shown = titles(palette, "action")
     actions = ui.window.actions_
-    can = {actions[c.id].text() for c in COMMANDS if c.menu and actions[c.id].isEnabled() and actions[c.id].isVisible()}
+    given = [c.id for c in COMMANDS if c.menu and actions[c.id].isEnabled() and actions[c.id].isVisible()]
+    can = {actions[name].text() for name in given if ui.window.can(name)}
     assert can - {"Search", "All actions"} <= set(shown)
     assert "Delete chat" not in shown, "there is no chat"
     assert next(row.keys for row in palette.model.rows if row.title == "Settings") == "Ctrl ,"
