@@ -114,7 +114,7 @@ class Story:
         if machine["unknown"]:
             report.note(f"probe could not read: {', '.join(machine['unknown'])}")
         answer = json.loads(self._command("chat", "--json", QUESTIONS["new_chat"]))
-        missing = [word for word in smoke_files.facts("new_chat") if word not in answer["text"]]
+        missing = smoke_files.lacking(answer["text"], smoke_files.facts("new_chat"))
         if missing or answer["finish_reason"] != "stop" or answer["stats"]["completion_tokens"] < 5:
             raise Failed(f"chat --json answers {answer['text'][:200]!r} ({answer['finish_reason']}).")
         report.right(f"chat: {answer['text'][:80]}")
