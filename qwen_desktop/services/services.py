@@ -226,8 +226,11 @@ class Services:
             before = self._restoring
 
             async def indexed() -> None:
-                await asyncio.wait({before})
-                await self.history.prepare_search()
+                await asyncio.gather(before, return_exceptions=True)  # cancelled with this one, however many follow
+                try:
+                    await self.history.prepare_search()
+                except AppError as error:
+                    log.warning("search.not_prepared code=%s", error.problem.what.code)
 
             self._restoring = asyncio.create_task(indexed(), name="search.imported")
 
