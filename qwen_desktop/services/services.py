@@ -226,11 +226,11 @@ class Services:
             before = self._restoring
 
             async def indexed() -> None:
-                await asyncio.wait({before})
+                await asyncio.gather(before, return_exceptions=True)  # cancelled with this one, however many follow
                 try:
                     await self.history.prepare_search()
-                except AppError as error:  # the next start goes on
-                    log.warning("restore.failed step=search.imported code=%s", error.problem.what.code)
+                except AppError as error:
+                    log.warning("search.not_prepared code=%s", error.problem.what.code)
 
             self._restoring = asyncio.create_task(indexed(), name="search.imported")
 

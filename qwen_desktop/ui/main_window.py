@@ -17,7 +17,6 @@ from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QApplication, QWidget
 
-from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
@@ -286,6 +285,8 @@ class MainWindow(FirstPaintWindow):
     def conversation_shown(self, conversation_id: str) -> None:
         """The next start shows it again, also after a kill."""
         import asyncio  # noqa: PLC0415 - not before the first paint
+
+        from qwen_desktop.core.chat import is_temporary  # noqa: PLC0415 - as above
 
         write = None if is_temporary(conversation_id) else self.keep_conversation(conversation_id)
         if write is not None:

@@ -67,6 +67,11 @@ def measure(rounds: int) -> dict[str, float]:
             bar.field.setText(text[:end])
             run_for(60)
 
+    def stepped(way: int, count: int) -> None:
+        for _ in range(count):
+            bar.step(way)
+            run_for(30)
+
     for _ in range(rounds):
         look("open the bar", bar.open)
         for text in ("e", "sorted files", "constant", "zzzz", "heapq.merge", "memory"):
@@ -74,8 +79,8 @@ def measure(rounds: int) -> dict[str, float]:
             look(f"find “{text}”", lambda text=text: bar.field.setText(text))  # type: ignore[misc]
         bar.field.clear()
         look("type “sorted files”", lambda: typed("sorted files"))
-        look("step 30 times", lambda: [(bar.step(1), run_for(30)) for _ in range(30)])
-        look("step back over the top", lambda: [(bar.step(-1), run_for(30)) for _ in range(60)])
+        look("step 30 times", lambda: stepped(1, 30))
+        look("step back over the top", lambda: stepped(-1, 60))
         look("capitals count", lambda: bar.case.setChecked(not bar.case.isChecked()))
         look("close the bar", bar.leave)
     pane.close()

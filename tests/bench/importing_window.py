@@ -65,7 +65,8 @@ async def measure(count: int, folder: Path) -> bool:
     await asyncio.to_thread(write_foreign, folder / "conversations.json", count)
     longest: dict[str, float] = {}
     async with Driver() as app:
-        turns, waits = Turns(), []
+        turns = Turns()
+        waits: list[float] = []
         beside = asyncio.create_task(sending(app, waits))
         model = app.window.chat.sidelist.model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from qwen_desktop.core.chat import Conversation, Message
 from qwen_desktop.core.parts import ImagePart, Role, TextPart
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services import services as assembly
+from qwen_desktop.services.events import ConversationsImported
 from qwen_desktop.store import conversations, messages
 from tests.app import run
 
@@ -56,5 +58,26 @@ def test_old_messages_become_searchable_and_what_nothing_names_goes(monkeypatch:
         assert [c.id for c in await services.database.read(conversations.listed)] == ["c0"]
         assert await services.database.read(messages.get, "m1") is None
         await services.aclose()
+
+    run(main())
+
+
+def test_closing_after_several_imports_ends_what_is_still_to_be_indexed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "RESTORE_AFTER_S", 60.0)  # the imports wait for it, and for each other
+
+    async def main() -> None:
+        services = assembly.Services(find_paths())
+        await services.open()
+        for _ in range(3):
+            services.bus.publish(ConversationsImported(("c",)))
+            await asyncio.sleep(0)
+        behind = [
+            task for task in asyncio.all_tasks() if task.get_name() == "search.imported" or task is services._restoring
+        ]
+        assert len(behind) == 3
+        await services.aclose()
+        await asyncio.sleep(0)
+        assert all(task.done() for task in behind)
+        assert all(task.cancelled() or task.exception() is None for task in behind)
 
     run(main())

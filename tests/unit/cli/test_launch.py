@@ -66,3 +66,15 @@ def test_joining_the_window_loads_nothing_that_only_later_work_needs() -> None:
     script = f"import sys, qwen_desktop.services.services; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_first_paint_loads_nothing_that_only_later_work_needs() -> None:
+    heavy = (
+        "asyncio",
+        "qasync",
+        "sqlite3",
+        *(f"qwen_desktop.{name}" for name in ("core.chat", "core.parts", "services")),
+    )
+    script = f"import sys, qwen_desktop.ui.main_window; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
