@@ -36,6 +36,7 @@ from qwen_desktop.core.files import flush_folder, open_file, write_atomic
 from qwen_desktop.core.parts import LARGEST_ATTACHMENT
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
 from qwen_desktop.store import blobs, branches, conversations, migrations, search
+from qwen_desktop.store.connection import create
 
 if TYPE_CHECKING:
     import zipfile
@@ -217,7 +218,7 @@ def _copied(source: sqlite3.Connection, copy: Path, progress: Progress) -> _Held
     def pages(_status: int, left: int, total: int) -> None:
         progress(total - left, 2 * total)  # the other half is the packing
 
-    os.close(os.open(copy, os.O_CREAT | os.O_RDWR, 0o600))
+    create(copy)
     with contextlib.closing(sqlite3.connect(copy, isolation_level=None)) as opened:
         # With a rollback journal a long read would keep others from writing; SQLite then begins anew where they do.
         own = not source.in_transaction and source.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
@@ -231,7 +232,7 @@ def _copied(source: sqlite3.Connection, copy: Path, progress: Progress) -> _Held
                 source.rollback()
         opened.execute("PRAGMA journal_mode = DELETE")
         opened.execute("PRAGMA foreign_keys = ON")
-        conversations.purge(opened)
+        conversations.purge(opened, staged=True)
         branches.purge(opened)
         search.forget(opened)
         opened.execute(
@@ -561,7 +562,7 @@ def discard(prepared: Prepared) -> None:
 @contextlib.contextmanager
 def _alone(place: Place) -> Iterator[sqlite3.Connection]:
     """The history's database, which nobody else has open. Raises ``UserFacing`` where somebody has."""
-    os.close(os.open(place.database, os.O_CREAT | os.O_RDWR, 0o600))
+    create(place.database)
     with contextlib.closing(sqlite3.connect(place.database, timeout=_PATIENCE_S, isolation_level=None)) as opened:
         try:
             # With a write-ahead log whoever has the file open holds it, and is noticed here.

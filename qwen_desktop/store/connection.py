@@ -33,7 +33,7 @@ def connect(path: Path | None) -> Connection:
     """
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        create(path)
     connection = sqlite3.connect(
         ":memory:" if path is None else path, timeout=BUSY_S, isolation_level=None, factory=Connection
     )
@@ -50,6 +50,19 @@ def connect(path: Path | None) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def create(path: Path) -> None:
+    """Make an empty file that its owner alone can read, where there is none. Raises ``OSError``.
+
+    One that is there is not even opened: POSIX takes all locks of a process from a file that it closes, and SQLite,
+    which has it open elsewhere in this process, would not notice that others believe themselves alone with it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not os.access(path, os.R_OK | os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+            os.close(os.open(path, os.O_RDWR))  # it fails, and says why
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -190,13 +190,13 @@ def undo_delete(connection: sqlite3.Connection, conversation_id: str) -> Convers
     return get(connection, conversation_id)
 
 
-def purge(connection: sqlite3.Connection) -> int:
+def purge(connection: sqlite3.Connection, *, staged: bool = False) -> int:
     """Remove deleted conversations for good, with what was written there, and return how many they were. What an import
-    has staged (``importing``) goes behind the window: it may be much."""
-    gone = connection.execute("SELECT count(*) FROM conversations WHERE deleted_at >= 0").fetchone()[0]
+    has ``staged`` (``importing``) goes behind the window, else: it may be much."""
+    dead = f"FROM conversations WHERE deleted_at {'IS NOT NULL' if staged else '>= 0'}"
+    gone = connection.execute(f"SELECT count(*) {dead}").fetchone()[0]
     if gone:
         with transaction(connection, durable=True):
-            dead = "FROM conversations WHERE deleted_at >= 0"
             connection.execute(f"DELETE FROM drafts WHERE conversation_id IN (SELECT id {dead})")  # noqa: S608
             connection.execute(f"DELETE {dead}")
     return int(gone)

@@ -32,3 +32,19 @@ def test_a_full_disk_prints_no_traceback(tmp_path: Path, capfd: pytest.CaptureFi
     log.to_file(tmp_path, "window.log")
     logging.getLogger("tests.log").warning("some.code")
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("restored")
+def test_the_words_of_an_exception_are_not_written(tmp_path: Path) -> None:
+    log.to_file(tmp_path, "window.log")
+    try:
+        try:
+            int("what the user said")
+        except ValueError as error:
+            raise KeyError("my diary.txt") from error
+    except KeyError:
+        logging.getLogger("tests.log").warning("some.code", exc_info=True)
+    written = (tmp_path / "window.log").read_text()
+    assert "some.code" in written and "KeyError" in written and "ValueError" in written
+    assert "test_log.py:" in written
+    assert "user said" not in written and "diary" not in written

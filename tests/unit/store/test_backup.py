@@ -161,6 +161,17 @@ def test_an_older_form_is_brought_to_this_one(tmp_path: Path, version: int) -> N
         assert opened.execute("SELECT title FROM conversations").fetchall() == [("Old",)]
 
 
+def test_what_an_import_has_staged_is_not_in_it(filled: Path, tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(filled / "history.sqlite3", isolation_level=None)) as opened:
+        (before,) = opened.execute("SELECT count(*) FROM conversations").fetchone()
+        opened.execute("UPDATE conversations SET deleted_at = -7.0 WHERE rowid = 1")
+    made = make(filled, tmp_path / "a.zip")
+    assert made.conversations == before - 1
+    restored(tmp_path / "a.zip", tmp_path / "there")
+    with contextlib.closing(sqlite3.connect(tmp_path / "there" / "history.sqlite3")) as opened:
+        assert opened.execute("SELECT count(*) FROM conversations").fetchone() == (before - 1,)
+
+
 # What is wrong with it ------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import gc
 import os
 import sqlite3
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -398,3 +399,21 @@ def test_errors_carry_no_traceback_to_people(tmp_path: Path) -> None:
         await db.aclose()
 
     asyncio.run(main())
+
+
+def test_another_connection_of_this_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Else another program believes that it is the last one, and takes the write-ahead log away from those that write
+    into it."""
+    path = tmp_path / "history.sqlite3"
+    first = connect(path)
+    first.execute("CREATE TABLE t (x)")
+    connect(path).close()
+    second = connect(path)
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM t').fetchall(); c.close()"
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert Path(f"{path}-wal").exists()
+    first.execute("INSERT INTO t VALUES (1)")
+    second.close()
+    first.close()
+    with contextlib.closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("SELECT x FROM t").fetchall() == [(1,)]
