@@ -367,3 +367,16 @@ async def test_what_is_written_and_not_sent_shows_in_the_list_and_stays_through_
     assert again.of(chats[0]).text == "half a thought" and again.unsent() == {chats[0]}
     ui.chat.open(chats[0])
     assert ui.chat.pane.composer.draft.text == "half a thought"
+
+
+async def test_a_new_chat_follows_the_folder_that_it_will_be_in(make: Make) -> None:
+    ui, _, folder = await some(make)
+    ui.chat.new_chat(folder["home"])
+    await ui.app.arranging.rename_folder(folder["home"], "House")
+    await ui.rest()
+    assert ui.chat.header.title.text() == "New chat in House"
+    await ui.app.arranging.delete_folder(folder["home"])
+    await ui.rest()
+    assert ui.chat.header.title.text() == "New chat"
+    await ui.say("hello")
+    assert await folder_of(ui, ui.chat.current) == ""
