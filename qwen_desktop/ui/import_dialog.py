@@ -54,7 +54,7 @@ class ImportDialog(Dialog):
         self.undo_button.hide()
         self.close_button = self.add_button(self.tr("Cancel"), kind="primary", default=True)
 
-    def offer(self, instead: Callable[[], object] | None = None) -> None:
+    def offer(self, instead: Callable[[], None] | None = None) -> None:
         """Ask first: the file was dropped on the window. ``instead`` attaches it, where that may be meant."""
         asked = texts.fill(self.tr("Import the chats of {name}?"), name=texts.isolated(self._path.name))
         self.state.setText(asked)

@@ -567,7 +567,7 @@ class MainWindow(FirstPaintWindow):
         if isinstance(page, AssistantsPage):
             page.import_files(names)
 
-    def _offer_import(self, name: str, instead: Callable[[], object] | None = None) -> None:
+    def _offer_import(self, name: str, instead: Callable[[], None] | None = None) -> None:
         from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
 
         ImportDialog(self.ui, self, Path(name)).offer(instead)

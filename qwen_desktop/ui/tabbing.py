@@ -16,12 +16,13 @@ def step(window: QWidget, *, forward: bool) -> bool:
     everything = QGuiApplication.styleHints().tabFocusBehavior() == Qt.TabFocusBehavior.TabFocusAllControls
     wanted = Qt.FocusPolicy.TabFocus if everything else Qt.FocusPolicy.StrongFocus
     here = window.focusWidget() or window
-    there = here
-    while True:
+    there: QWidget | None = here
+    while there is not None:
         there = there.nextInFocusChain() if forward else there.previousInFocusChain()
-        if there is here:
-            return False
+        if there is None or there is here:
+            break
         takes = there.focusPolicy() & wanted == wanted and there.focusProxy() is None
         if takes and there.isEnabled() and there.isVisibleTo(window) and there.window() is window:
             there.setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
             return True
+    return False
