@@ -18,6 +18,7 @@ SPEC = product.HERE / "qwen_desktop.spec"
 _INTERNAL = "_internal"
 #: What pip writes about how it installed something.
 _PIP_NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+_PDFIUM = {"linux": "libpdfium.so", "macos": "libpdfium.dylib", "windows": "pdfium.dll"}
 _SOURCES = (".pyi", ".pxd", ".h", ".a", ".c", ".cmake")
 
 
@@ -113,7 +114,11 @@ def check(target: Path) -> None:
         "the font of formulas": inside / "ziamath" / "fonts" / "STIXTwoMath-Regular.ttf",
         "the symbols of formulas": inside / "latex2mathml" / "unimathsymbols.txt",
         "llama.cpp": inside / "llama_cpp" / "lib",
+        "what reads PDFs": inside / "pypdfium2_raw" / _PDFIUM[product.system()],
     }
+    if product.system() != "windows":  # there the system's own screen does for it
+        offscreen = {"linux": "libqoffscreen.so", "macos": "libqoffscreen.dylib"}[product.system()]
+        wanted["what writes PDFs"] = inside / "PySide6" / "Qt" / "plugins" / "platforms" / offscreen
     missing = [name for name, path in wanted.items() if not path.exists()]
     if missing:
         raise Failed(f"The frozen folder lacks {', '.join(missing)}: see resources, data and binaries in {SPEC.name}.")

@@ -46,7 +46,9 @@ class Native:
     """A library as ``pattern`` (of its path in the frozen folder) finds it.
 
     ``text`` names a file of ``licence_texts``; "" where the system's package or the Python package has the text.
-    ``package`` is the normalized name of the Python package that brings the file, whose licence texts are added.
+    ``package`` is the normalized name of the Python package that brings the file, whose licence texts are added:
+    with ``texts`` only those whose names this pattern finds, which are not the package's own then, but for those that
+    ``spare`` finds (of builds for other systems).
     """
 
     name: str
@@ -56,6 +58,8 @@ class Native:
     home: str = ""
     package: str = ""
     version: str = ""  # the name of a version that the probe of the build's Python tells
+    texts: str = ""
+    spare: str = ""
 
     def claims(self, path: str) -> bool:
         """Whether the file at ``path`` (with forward slashes, in any capitals) is of this library."""
@@ -83,6 +87,7 @@ NATIVE: tuple[Native, ...] = (
         "BSD-3-Clause AND Apache-2.0 AND MIT AND BSD-2-Clause AND FTL AND IJG AND Zlib AND libpng-2.0 AND libtiff AND "
         "Unicode-3.0 AND BSL-1.0 AND LicenseRef-AGG-2.3 AND Apache-2.0 WITH LLVM-exception",
         r"(lib)?pdfium\.(so|dll|dylib)$", "", "https://pdfium.googlesource.com/pdfium", "pypdfium2",
+        texts=r"/BUILD_LICENSES/", spare=r"/BUILD_LICENSES/(android|cibw_musl|pbin_musl|v8_xfa)/",
     ),
     Native(
         "Microsoft runtime", "LicenseRef-Microsoft-Distributable",

@@ -204,7 +204,7 @@ def expression(entry: Mapping[str, Any]) -> str:
 
 def _package(entry: Mapping[str, Any]) -> Component:
     key = _key(entry["name"])
-    texts = [text for name, text in sorted(entry["texts"].items()) if text.strip()]
+    texts = _texts(entry)
     texts += [_text("GPL-3.0.txt")] if key in _QT_PYTHON else []
     texts += [_text(table.LACKING[key])] if key in table.LACKING else []
     if not texts:
@@ -218,6 +218,18 @@ def _package(entry: Mapping[str, Any]) -> Component:
         str(entry["name"]), str(entry["version"]), expression(entry), f"pkg:pypi/{key}@{entry['version']}",
         str(entry["home"]), texts=tuple(texts), note=note, inside=_linked(entry["boms"]),
     )  # fmt: skip
+
+
+def _texts(entry: Mapping[str, Any], row: table.Native | None = None) -> list[str]:
+    """The licence texts that came with a distribution: its own, or those of the library in it that ``row`` tells of."""
+    key, found = _key(entry["name"]), []
+    for name, text in sorted(entry["texts"].items()):
+        owner = next(
+            (one for one in table.NATIVE if one.package == key and one.texts and re.search(one.texts, name)), None
+        )
+        if text.strip() and owner is row and not (row and row.spare and re.search(row.spare, name)):
+            found.append(text)
+    return found
 
 
 def _head(path: Path) -> str:
@@ -338,7 +350,15 @@ def _native(
     texts: tuple[str, ...] = (_text(row.text),) if row.text else ()
     if row.package:
         owner = packages.get(row.package)
-        texts += owner.texts if owner else ()
+        if row.texts:
+            texts += tuple(
+                text
+                for entry in probe["distributions"]
+                if _key(entry["name"]) == row.package
+                for text in _texts(entry, row)
+            )
+        else:
+            texts += owner.texts if owner else ()
         note = f"Comes with {owner.name} {owner.version}." if owner else ""
         if row.name == "Qt" and owner:
             base = replace(base, version=owner.version)

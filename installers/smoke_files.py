@@ -122,13 +122,15 @@ class Stored(NamedTuple):
     reason: str
     provenance: dict[str, Any]
     stats: dict[str, Any]
+    conversation: str
 
 
 def last_message(database: Path) -> Stored | None:
     """The newest message, None when there is none (yet). The history is only read."""
     if not database.is_file():
         return None
-    query = "SELECT seq, role, parts, status, finish_reason, provenance, stats FROM messages ORDER BY seq DESC LIMIT 1"
+    columns = "seq, role, parts, status, finish_reason, provenance, stats, conversation_id"
+    query = f"SELECT {columns} FROM messages ORDER BY seq DESC LIMIT 1"  # noqa: S608 - of our own words
     # as a URL by hand: Path.as_uri() refuses nothing, but SQLite wants no host on Windows
     address = "file:" + quote(("/" if os.name == "nt" else "") + database.as_posix()) + "?mode=ro"
     try:
@@ -140,7 +142,7 @@ def last_message(database: Path) -> Stored | None:
         return None
     text = "".join(part.get("text", "") for part in json.loads(row[2]) if part.get("type") == "text")
     provenance, stats = (json.loads(value) if value else {} for value in row[5:7])
-    return Stored(row[0], row[1], text, row[3], row[4] or "", provenance, stats)
+    return Stored(row[0], row[1], text, row[3], row[4] or "", provenance, stats, row[7])
 
 
 def rewrite_last(database: Path, text: str) -> None:

@@ -24,7 +24,7 @@ _COVER = "Event Tester"
 _MANAGERS = ("metacity", "marco", "xfwm4", "openbox")
 #: What opens a file as a file manager does, with its first words.
 _OPENERS = {"gio": ("open",), "xdg-open": ()}
-_KEYS = {"quit": "ctrl+q", "message box": "ctrl+l"}
+_KEYS = {"quit": "ctrl+q", "message box": "ctrl+l", "palette": "ctrl+k"}
 
 
 class Linux(Platform):

@@ -18,7 +18,7 @@ from smoke_picture import Picture, from_bmp
 from smoke_platform import MARK, Installed, Platform, Room, kill, run
 
 _REGISTER = "/System/Library/Frameworks/CoreServices.framework/Frameworks/LaunchServices.framework/Support/lsregister"
-_KEYBOARD = {"quit": "q", "message box": "l"}
+_KEYBOARD = {"quit": "q", "message box": "l", "palette": "k"}
 
 
 class MacOS(Platform):

@@ -163,7 +163,7 @@ class Platform(ABC):
 
     @abstractmethod
     def press(self, key: str) -> None:
-        """Press one of "quit", "message box"."""
+        """Press one of "quit", "message box", "palette"."""
 
     @abstractmethod
     def close_window(self, window: str) -> bool:

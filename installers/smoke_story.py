@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import product
+import smoke_chats
 import smoke_files
 import smoke_worker
 from dev_console import Failed
@@ -33,6 +34,8 @@ flowchart LR
     style B fill:#{colour}
 ```
 """
+#: The share of the screen that changes when the palette opens, which darkens all of the window, and with nothing else.
+_MOST = 0.5
 _GUIDE = product.ROOT / "resources" / "guide" / "guide.gguf"
 
 
@@ -64,6 +67,8 @@ class Story:
             self._planted()
         with report.step("A double click on a .gguf file"):
             self._association()
+        with report.step("Chats: with files, found, out and in, kept safe"):
+            self._chats()
         with report.step("Uninstall"):
             self._uninstall()
 
@@ -137,13 +142,16 @@ class Story:
             seconds=limit(60),
         )
 
+    def _read(self, path: Path) -> Any:
+        return self._job("document.read", path=str(path), name=path.name)
+
     def _documents(self) -> None:
         """The job worker has a PDF, a Word document and a workbook read: with the libraries that were packed."""
         for name, data in smoke_files.documents().items():
             path = self._room.documents / name
             path.write_bytes(data)
             began = time.monotonic()
-            found = self._job("document.read", path=str(path), name=name)
+            found = self._read(path)
             if smoke_files.WORDS not in found["text"]:
                 raise Failed(f"The job worker reads {found['text'][:200]!r} from {name}.")
             self._report.right(f"{name} is read as {found['kind']} in {time.monotonic() - began:.1f} s")
@@ -328,6 +336,29 @@ class Story:
         self._desk.ask("regenerate", "answer after a second double click", model=second)
         self._desk.quit(run, "Ctrl+Q", lambda: platform.press("quit"))
         report.right("a double click opened the window, and the next one its file in the same window")
+
+    def _chats(self) -> None:
+        """Commands first; then the window's palette finds a chat that came in, and it is gone on with."""
+        platform, folder = self._platform, self._room.documents / "chats"
+        folder.mkdir()
+        chats = smoke_chats.Chats(self._command, lambda path: str(self._read(path)["text"]), folder, self._report)
+        chat = chats.all()
+        self._desk.expect_no_processes("the commands for chats")
+        run = self._desk.open("chats", [], "a start with chats")
+        self._desk.memory(run, "idle with chats")
+        seen = platform.picture()
+        platform.press("palette")
+        until("The opening of the palette", lambda: platform.picture().changed(seen) > _MOST, 15)
+        platform.type(smoke_chats.RARE)  # Enter waits for the hits
+        until("The closing of the palette", lambda: platform.picture().changed(seen) < _MOST, 15)
+        self._desk.picture("a chat that was found")
+        platform.press("message box")
+        self._desk.ask("find_chat", "answer in a chat that was found")
+        message = smoke_files.last_message(platform.database())
+        if message is None or message.conversation != chat:
+            raise Failed(f'The palette has not opened the chat with "{smoke_chats.RARE}".')
+        self._report.right("the palette found a chat and opened it")
+        self._desk.quit(run, "Ctrl+Q", lambda: platform.press("quit"))
 
     def _uninstall(self) -> None:
         platform, report, room = self._platform, self._report, self._room

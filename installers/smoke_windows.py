@@ -28,7 +28,7 @@ _KEYS = (
     _UNINSTALL, rf"HKCU\Software\{product.NAME}", r"HKCU\Software\Classes\QwenDesktop.GGUF.1",
     rf"HKCU\Software\Classes\Applications\{product.NAME}.exe",
 )  # fmt: skip
-_KEYBOARD = {"quit": "^q", "message box": "^l"}
+_KEYBOARD = {"quit": "^q", "message box": "^l", "palette": "^k"}
 _WM_CLOSE = 0x0010
 _SHOOT = """
 Add-Type -AssemblyName System.Windows.Forms, System.Drawing

@@ -25,6 +25,18 @@ class Format(StrEnum):
     TXT = "txt"
 
 
+class Program(StrEnum):
+    """Whose conversations are found where it keeps them."""
+
+    LM_STUDIO = "lm-studio"
+    JAN = "jan"
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return {Program.LM_STUDIO: "LM Studio", Program.JAN: "Jan"}[self]
+
+
 def add_exchange(app: typer.Typer, guarded: Guard) -> None:
     """Add the two commands."""
 
@@ -77,13 +89,18 @@ def add_exchange(app: typer.Typer, guarded: Guard) -> None:
     @app.command("import")
     def import_(
         file: Annotated[
-            Path,
-            typer.Argument(metavar="FILE", help="A JSON export of this app, or of another one; or a folder of such."),
-        ],
+            Path | None,
+            typer.Argument(metavar="[FILE]", help="A JSON export of this app, or of another one; or a folder of such."),
+        ] = None,
+        program: Annotated[
+            Program | None, typer.Option("--from", help="What that program keeps on this computer, instead of FILE.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> None:
         """Bring chats in from a file: all of them, or, where that fails, none. Those that are there already are left
         as they are."""
-        from qwen_desktop.cli.history_import import import_file as work  # noqa: PLC0415 - only for this command
+        if (file is None) == (program is None):
+            raise typer.BadParameter(QT_TRANSLATE_NOOP("cli", "Name a file, or a program with --from."))
+        from qwen_desktop.cli.history_import import import_chats as work  # noqa: PLC0415 - only for this command
 
-        guarded(lambda run: work(run, file), as_json=as_json)
+        guarded(lambda run: work(run, file, "" if program is None else program.called), as_json=as_json)

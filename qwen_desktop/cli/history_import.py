@@ -12,14 +12,24 @@ from pathlib import Path
 import msgspec
 
 from qwen_desktop.cli.one_run import CommandRun
+from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.exchange import Imported
 from qwen_desktop.core.paths import absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.store.settings_file import SettingsFile
 
+# fmt: off
+_nowhere = Failure(
+    UserFacing, "import.nowhere", "program",
+    QT_TRANSLATE_NOOP("imports", "{program} keeps no chats on this computer, or not where it usually does."),
+    QT_TRANSLATE_NOOP("imports", "Name the folder of its chats instead."),
+)
+# fmt: on
 
-async def import_file(run: CommandRun, file: Path) -> int:
-    """Import and say what came of it. Raises ``AppError``; nothing has come in then."""
+
+async def import_chats(run: CommandRun, file: Path | None, program: str) -> int:
+    """Import ``file``, or what ``program`` keeps here, and say what came of it. Raises ``AppError``; nothing has come
+    in then."""
     settings = SettingsFile(run.paths.settings_file)
     async with run.build(run.paths, history=True, settings_file=settings) as services:
 
@@ -27,6 +37,11 @@ async def import_file(run: CommandRun, file: Path) -> int:
             share = 100 * done // max(1, total)
             run.console.progress(fill(QT_TRANSLATE_NOOP("imports", "{percent} %"), {"percent": share}))
 
+        if file is None:
+            places = {place.program: Path(place.path) for place in await services.imports.places()}
+            if program not in places:
+                raise _nowhere(program)
+            file = places[program]
         found = await services.imports.run(absolute(file), progress=progress)
     if run.as_json:
         told = msgspec.to_builtins(found)

@@ -16,10 +16,10 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 
 class Command(Struct, frozen=True):
     """One command. ``menu`` is the menu that lists it: "app" (the menu button of the rail and, on macOS, the menu
-    bar), "chat" (the ... menu of a conversation), "chat.copy" (a menu in that one), "folder" (the menu of a folder in
-    the list), "model" (the model selector), "message" (the row under an answer) or "" for a key only. ``also`` are
-    further keys, for keyboards where the first is awkward; ``mac`` are all keys on macOS where the others belong to the
-    system."""
+    bar), "chat" (the ... menu of a conversation, in the list too), "chat.copy" (a menu in that one), "shown" (the ...
+    menu of the conversation on show alone), "folder" (the menu of a folder in the list), "model" (the model selector),
+    "message" (the row under an answer) or "" for a key only. ``also`` are further keys, for keyboards where the first
+    is awkward; ``mac`` are all keys on macOS where the others belong to the system."""
 
     id: str
     title: Source
@@ -52,15 +52,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.tags", QT_TRANSLATE_NOOP("commands", "Tags…"), "Ctrl+Shift+L", "chat"),
     Command("chat.archive", QT_TRANSLATE_NOOP("commands", "Archive chat"), "Ctrl+Shift+A", "chat"),
     Command("chat.keep", QT_TRANSLATE_NOOP("commands", "Keep this chat"), "", "chat"),
-    Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.copy", QT_TRANSLATE_NOOP("commands", "Copy whole chat"), "", "chat.copy"),
     Command("chat.copy_thoughts", QT_TRANSLATE_NOOP("commands", "Copy whole chat with thoughts"), "", "chat.copy"),
     Command("chat.copy_markdown", QT_TRANSLATE_NOOP("commands", "Copy whole chat as Markdown"), "", "chat.copy"),
     Command("chat.copy_rich", QT_TRANSLATE_NOOP("commands", "Copy whole chat as rich text"), "", "chat.copy"),
     Command("chat.export", QT_TRANSLATE_NOOP("commands", "Export…"), "Ctrl+S", "chat"),
-    Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "chat"),
-    Command("chat.instructions", QT_TRANSLATE_NOOP("commands", "Instructions"), "Ctrl+I", "chat"),
-    Command("chat.assistant", QT_TRANSLATE_NOOP("commands", "Choose an assistant"), "Ctrl+Shift+I", "chat"),
+    Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
+    Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "shown"),
+    Command("chat.instructions", QT_TRANSLATE_NOOP("commands", "Instructions"), "Ctrl+I", "shown"),
+    Command("chat.assistant", QT_TRANSLATE_NOOP("commands", "Choose an assistant"), "Ctrl+Shift+I", "shown"),
     Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),
     Command("chat.previous", QT_TRANSLATE_NOOP("commands", "Previous chat"), "Ctrl+PgUp",

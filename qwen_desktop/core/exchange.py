@@ -60,6 +60,14 @@ class ImportedConversation(Struct, frozen=True):
     blobs: tuple[ImportedBlob, ...] = ()
 
 
+class ImportPlace(Struct, frozen=True):
+    """A folder in which another ``program`` keeps ``count`` conversations."""
+
+    program: str
+    path: str
+    count: int
+
+
 class Source:
     """A file or folder that a user chose to import, for its reader.
 

@@ -15,6 +15,9 @@ from msgspec import Struct, structs
 
 from qwen_desktop.core.text import clean
 
+#: Bytes of an attachment at most.
+LARGEST_ATTACHMENT = 128_000_000
+
 
 class Role(StrEnum):
     """Who speaks."""

@@ -1,10 +1,12 @@
-"""What a model says when it is asked for a title, and whether that is one. Pure."""
+"""Titles: from the beginning of a conversation, and from what a model says when it is asked for one. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+#: Longest title made of a message, in characters.
+TITLE_LENGTH = 60
 #: Longest title of a model, in words and characters.
 WORDS, CHARACTERS = 6, 60
 
@@ -28,6 +30,17 @@ _TALK = re.compile(
     re.IGNORECASE,
 )
 _SCRIPTS = ("CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "THAI", "HANGUL", "CJK", "HIRAGANA", "KATAKANA")
+
+
+def title_of(text: str) -> str:
+    """A title from a message: its first line with words in it, at most 60 characters, cut at the end of a word."""
+    line = next((" ".join(row.split()) for row in text.splitlines() if row.strip()), "")
+    if len(line) <= TITLE_LENGTH:
+        return line
+    head = line[: TITLE_LENGTH - 1]
+    if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
+        head = head[: head.rindex(" ")]
+    return head.rstrip(" ,;:.-") + "…"
 
 
 def title_from(said: str, asked: str) -> str:

@@ -92,12 +92,16 @@ def _files(folder: Path, *, deepest: int, name: str = "") -> Iterator[Path]:
 # LM Studio -----------------------------------------------------------------------------------------------------------
 
 
-def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
-    """``<models>/<publisher>/<repository>/<file>.gguf``; the folder is in its settings, or one of two usual ones."""
+def lm_studio_homes(around: Surroundings) -> list[Path]:
+    """Where it may keep everything, the likeliest one first."""
     homes = [around.home / ".lmstudio", around.home / ".cache" / "lm-studio"]
     pointer = _read_text(around.home / ".lmstudio-home-pointer").strip()
-    if pointer:
-        homes.insert(0, Path(pointer))
+    return [Path(pointer), *homes] if pointer else homes
+
+
+def lm_studio(around: Surroundings) -> Iterator[FoundFile]:
+    """``<models>/<publisher>/<repository>/<file>.gguf``; the folder is in its settings, or one of two usual ones."""
+    homes = lm_studio_homes(around)
     folders = [home / "models" for home in homes]
     chosen = [_chosen(_read_json(home / "settings.json").get("downloadsFolder"), around) for home in homes]
     for folder in _unique(*reversed(chosen), folders):
@@ -156,14 +160,19 @@ def _ollama_model(folder: Path, place: tuple[str, ...], manifest: Mapping[str, A
 # Jan -----------------------------------------------------------------------------------------------------------------
 
 
-def jan(around: Surroundings) -> Iterator[FoundFile]:
-    """``model.yml`` (or the older ``model.json``) beside or above the file, paths counted from the data folder."""
+def jan_homes(around: Surroundings) -> list[Path]:
+    """Its data folders: that of its settings, and the usual ones."""
     config = around.config / "Jan"
     folders = [config / "data", around.data / "Jan" / "data", around.home / "jan", around.home / "cortexcpp"]
     folders.append(around.home / ".var" / "app" / "ai.jan.Jan" / "data" / "Jan" / "data")
     settings = (config / "data" / "settings.json", config / "settings.json")
     chosen = [_chosen(_read_json(file).get("data_folder"), around) for file in settings]
-    for data in _unique(*chosen, folders):
+    return list(_unique(*chosen, folders))
+
+
+def jan(around: Surroundings) -> Iterator[FoundFile]:
+    """``model.yml`` (or the older ``model.json``) beside or above the file, paths counted from the data folder."""
+    for data in jan_homes(around):
         told: dict[Path, FoundFile] = {}
         roots = [data / "llamacpp" / "models", data / "models"]
         for root in roots:

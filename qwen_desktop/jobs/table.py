@@ -19,6 +19,7 @@ JOBS: dict[str, str] = {
     "gguf.header": "qwen_desktop.hub.importers:header",
     "history.copy": "qwen_desktop.jobs.exports.job:copied",
     "history.export": "qwen_desktop.jobs.exports.job:export",
+    "history.import_places": "qwen_desktop.jobs.imports.places:find",
     "history.import": "qwen_desktop.jobs.imports.job:import_file",
     "hub.header": "qwen_desktop.hub.remote_header:as_job",
     "hub.lookup": "qwen_desktop.hub.catalog_jobs:lookup",
@@ -55,6 +56,7 @@ COMPUTES = frozenset(
 DEADLINES_S: dict[str, float] = {
     "document.read": 120,  # it ends itself before that (core.documents.Limits)
     "gguf.header": 30,
+    "history.import_places": 30,
     "library.inspect": 180,
     "library.scan": 180,
     "template.check": 120,

@@ -16,17 +16,17 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.chat import LONGEST_MESSAGE
+from qwen_desktop.core.chat import LONGEST_MESSAGE, is_temporary, kept_id
 from qwen_desktop.core.documents import Document, Kind, Passage, Section
 from qwen_desktop.core.drafts import unread
 from qwen_desktop.core.errors import Failure, Problem, UserFacing, error_of, os_problem, problem_of
 from qwen_desktop.core.files import open_file, read_file
 from qwen_desktop.core.media import HEAD, Media, media_of
-from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT, AudioPart, FilePart, ImagePart, Part
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.events import EventBus, Notified, ReadingChanged
-from qwen_desktop.store.blobs import LARGEST, Blobs
+from qwen_desktop.store.blobs import Blobs
 
 log = logging.getLogger(__name__)
 
@@ -89,13 +89,15 @@ class Attachments:
         """Begin to read a file for a draft of this conversation: the part that keeps its place meanwhile, for the
         caller to attach. The part that comes of it takes that place, wherever it is by then."""
         place = unread(shown(Path(path).name))
-        self._begin(place, lambda report: self.attach(path, conversation_id=conversation_id, progress=report))
+        self._begin(
+            place, conversation_id, lambda report: self.attach(path, conversation_id=conversation_id, progress=report)
+        )
         return place
 
     def begin_data(self, conversation_id: str, name: str, make: Callable[[], bytes]) -> FilePart:
         """As ``begin``, for a picture or a sound that lies in memory; ``make`` gives it, on a thread."""
         place = unread(shown(name))
-        self._begin(place, lambda _report: self._attach_data(make, name, conversation_id))
+        self._begin(place, conversation_id, lambda _report: self._attach_data(make, name, conversation_id))
         return place
 
     def reading(self, place: Part) -> Reading | None:
@@ -129,8 +131,8 @@ class Attachments:
         name = shown(path.name)
         head, size = await asyncio.to_thread(_begin_of, path)
         if (media := media_of(head, size)) is not None:
-            if size > LARGEST:
-                raise _too_large(name, LARGEST // 1_000_000)
+            if size > LARGEST_ATTACHMENT:
+                raise _too_large(name, LARGEST_ATTACHMENT // 1_000_000)
             return await self._of_media(media, await _read(path), name, conversation_id)
         document = await self._read_document(path, name, progress)
         if document.kind in (Kind.IMAGE, Kind.AUDIO):
@@ -138,11 +140,14 @@ class Attachments:
         if not document.text.strip():
             raise _no_text(name)
         notes, sha256 = document.notes, ""
-        if size > LARGEST:
+        if size > LARGEST_ATTACHMENT:
             source = QT_TRANSLATE_NOOP(
                 "attachments", "{name} is larger than {most} MB: its text is attached, the file itself is not kept."
             )
-            notes = (*notes, Text("attachment.text_only", source, {"name": name, "most": LARGEST // 1_000_000}))
+            notes = (
+                *notes,
+                Text("attachment.text_only", source, {"name": name, "most": LARGEST_ATTACHMENT // 1_000_000}),
+            )
         else:
             sha256 = await self._blobs.add(await _read(path), document.media_type, conversation_id=conversation_id)
         part = FilePart(sha256, document.media_type, name, size, document.text, document.pages)
@@ -182,7 +187,7 @@ class Attachments:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, place: FilePart, attach: Callable[[Callable[[float], None]], Any]) -> None:
+    def _begin(self, place: FilePart, conversation_id: str, attach: Callable[[Callable[[float], None]], Any]) -> None:
         key = place.media_type
         self._readings[key] = Reading()
         told = 0.0
@@ -198,6 +203,8 @@ class Attachments:
             try:
                 async with self._turns:
                     made = await attach(report)
+                if is_temporary(conversation_id) and place in self._drafts.attached(kept_id(conversation_id)):
+                    await self._blobs.keep(conversation_id, (made.part,))  # the chat was kept meanwhile
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -267,6 +274,6 @@ def _begin_of(path: Path) -> tuple[bytes, int]:
 async def _read(path: Path) -> bytes:
     """A whole file. Raises ``AppError``, also for one that has grown beyond what can be kept."""
     try:
-        return await asyncio.to_thread(read_file, path, LARGEST + 1)
+        return await asyncio.to_thread(read_file, path, LARGEST_ATTACHMENT + 1)
     except OSError as error:
         raise error_of(os_problem(error)) from error

@@ -123,6 +123,10 @@ class Drafts:
         self._touch(conversation_id)
         await self.save(durable=True)
 
+    def attached(self, conversation_id: str) -> tuple[Part, ...]:
+        """What is attached to all that is written there and not sent."""
+        return self._of(conversation_id).all.attachments
+
     # The queue --------------------------------------------------------------------------------------------------------
 
     def queue(self, conversation_id: str) -> tuple[QueuedPrompt, ...]:

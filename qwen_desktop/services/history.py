@@ -33,6 +33,7 @@ from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, Role, search_text, thinking_text, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
+from qwen_desktop.core.titles import title_of
 from qwen_desktop.services.changes import Change, ChangeKind, change, to_its_end
 from qwen_desktop.services.events import BranchChanged, ConversationChanged, ConversationRemoved, EventBus
 from qwen_desktop.store import branches, conversations, exporting, forks, messages, search
@@ -40,23 +41,15 @@ from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
 
-#: Longest title, in characters.
-TITLE_LENGTH = 60
 #: A whole chat is read in pages of so many messages, so that others can read between them.
 PAGE = 500
 #: Between two slices of work behind the window, in seconds.
 BREATH_S = 0.05
 
 
-def title_of(text: str) -> str:
-    """A title from a message: its first line with words in it, at most 60 characters, cut at the end of a word."""
-    line = next((" ".join(row.split()) for row in text.splitlines() if row.strip()), "")
-    if len(line) <= TITLE_LENGTH:
-        return line
-    head = line[: TITLE_LENGTH - 1]
-    if not line[TITLE_LENGTH - 1].isspace() and " " in head[TITLE_LENGTH // 2 :]:
-        head = head[: head.rindex(" ")]
-    return head.rstrip(" ,;:.-") + "…"
+def first_title(parts: Sequence[Part]) -> str:
+    """What a conversation is called that begins with this message, until somebody calls it otherwise."""
+    return title_of(visible_text(parts) or _attached(parts))
 
 
 def fork_title(title: str) -> Text:
@@ -455,7 +448,7 @@ class History:
         first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
-        title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
+        title = first_title(first.parts) if first.role is Role.USER else ""
         changed = await self._of(first.conversation_id).call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()

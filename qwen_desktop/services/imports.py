@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from qwen_desktop.core.errors import Environment, Failure
-from qwen_desktop.core.exchange import Imported
-from qwen_desktop.core.paths import Paths
+from qwen_desktop.core.exchange import Imported, ImportPlace
+from qwen_desktop.core.paths import Paths, home
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.events import ConversationsImported, EventBus
@@ -54,6 +56,13 @@ class Imports:
         if found.conversations:
             self._bus.publish(ConversationsImported(found.ids))
         return found
+
+    async def places(self) -> tuple[ImportPlace, ...]:
+        """Where other programs on this computer keep conversations."""
+        if (own := home()) is None:
+            return ()
+        params = {"home": str(own), "environ": dict(os.environ), "system": sys.platform}
+        return tuple(msgspec.convert(await self._jobs.call("history.import_places", params), list[ImportPlace]))
 
     async def undo(self, imported: Imported) -> None:
         """Take the conversations of an import out of the list again."""

@@ -18,21 +18,19 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qwen_desktop.core.chat import Message, is_temporary
 from qwen_desktop.core.errors import Environment, UserFacing, error_of, os_problem
 from qwen_desktop.core.files import flush_folder, read_file, temporary_prefix, write_atomic
-from qwen_desktop.core.parts import blobs_of
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT, AudioPart, FilePart, ImagePart, Part, blobs_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store.connection import transaction
 from qwen_desktop.store.database import Database, TemporaryDatabase
 
 log = logging.getLogger(__name__)
 
-#: Largest attachment, in bytes.
-LARGEST = 128_000_000
 #: What nothing names is kept so long after it was added last, in seconds.
 GRACE_S = 24 * 3600.0
 #: Adding is begun so often at most.
@@ -69,7 +67,7 @@ class Blobs:
         A message must do so within a day. Raises ``UserFacing`` when it is too large, ``AppError`` for what the disk
         does.
         """
-        if len(data) > LARGEST:
+        if len(data) > LARGEST_ATTACHMENT:
             raise _too_large()
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
         row = (sha256, len(data), media_type)
@@ -104,9 +102,13 @@ class Blobs:
             raise _damaged()
         return data
 
-    async def keep(self, conversation_id: str) -> None:
-        """Bring what a temporary conversation names to the disk, before it is kept there itself."""
-        for sha256, media_type in await self._temporary.call(_named, conversation_id):
+    async def keep(self, conversation_id: str, parts: Sequence[Part] = ()) -> None:
+        """Bring what a temporary conversation names to the disk, before it is kept there itself; and what ``parts``
+        name, which are written in it and not sent."""
+        unsent = [
+            (part.sha256, part.media_type) for part in parts if isinstance(part, ImagePart | AudioPart | FilePart)
+        ]
+        for sha256, media_type in (*await self._temporary.call(_named, conversation_id), *unsent):
             if sha256 in self._memory:
                 await self.add(self._memory[sha256], media_type)
 
@@ -235,7 +237,7 @@ def _write(folder: Path, sha256: str, data: bytes) -> None:
 
 def _checked(place: Path) -> tuple[bytes, bool]:
     """A file's content, and whether it is what its name says. Raises ``OSError``."""
-    data = read_file(place, LARGEST + 1)
+    data = read_file(place, LARGEST_ATTACHMENT + 1)
     return data, hashlib.sha256(data).hexdigest() == place.name
 
 
@@ -263,7 +265,7 @@ def _too_large() -> UserFacing:
         Text(
             "blob.too_large",
             QT_TRANSLATE_NOOP("errors", "An attachment may have {most} MB at most."),
-            {"most": LARGEST // 1_000_000},
+            {"most": LARGEST_ATTACHMENT // 1_000_000},
         ),
         Text("blob.too_large.hint", QT_TRANSLATE_NOOP("errors", "Choose a smaller file.")),
     )

@@ -22,8 +22,9 @@ _ROLES = {
     "view.settings": QAction.MenuRole.PreferencesRole,
     "help.about": QAction.MenuRole.AboutRole,
 }
-#: Where the app menu has a line between groups: before these commands.
-_BREAKS = frozenset({"view.chat", "view.sidelist", "view.larger", "view.fullscreen", "help.shortcuts", "app.quit"})
+#: Where menus have a line between groups: before these commands.
+_BREAKS = frozenset({"view.chat", "view.sidelist", "view.larger", "view.fullscreen", "help.shortcuts", "app.quit",
+                     "chat.copy", "chat.delete"})  # fmt: skip
 #: What menus in menus are called.
 _INNER = {"chat.copy": QT_TRANSLATE_NOOP("commands", "Copy")}
 #: Keys that count only in the page that adds the action: elsewhere they mean something else.
@@ -67,6 +68,8 @@ class Actions(QObject):
         for command in COMMANDS:
             if command.menu.startswith(f"{name}."):
                 if command.menu not in inner:
+                    if command.id in _BREAKS and not menu.isEmpty():
+                        menu.addSeparator()
                     inner[command.menu] = below = type(menu)(menu)
                     below.setTitle(texts.marked(_INNER[command.menu]))
                     menu.addMenu(below)

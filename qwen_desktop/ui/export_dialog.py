@@ -7,15 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.exchange import FORMATS
-from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Source
 from qwen_desktop.services.exports import Exported, Wanted
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_where
 from qwen_desktop.ui.operation import end_with, while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
@@ -28,7 +26,7 @@ from qwen_desktop.ui.widgets.tick import Tick
 
 #: The formats in the order of the list: name, and what is said below it.
 _FORMATS: Final = {
-    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Text with its marks, for editors and notes programs.")),
+    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Formatted text for editors and note-taking apps.")),
     "html": ("HTML", QT_TRANSLATE_NOOP("ExportDialog", "A page for any browser, with formulas and pictures in it.")),
     "pdf": ("PDF", QT_TRANSLATE_NOOP("ExportDialog", "Pages to print or to pass on.")),
     "txt": (QT_TRANSLATE_NOOP("ExportDialog", "Plain text"), QT_TRANSLATE_NOOP("ExportDialog", "Only what was said.")),
@@ -123,16 +121,10 @@ class ExportDialog(Dialog):
     def _ask(self) -> None:
         zipped, folder = self._many and self.packing.currentIndex() == 0, self._many and self.packing.currentIndex()
         ending = ".zip" if zipped else "" if folder else FORMATS[self.chosen]
-        dialog = QFileDialog(self, self.tr("Where to export to"), str(home() or ""))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        if ending:
-            label = self.tr("Archive") if zipped else _label(_FORMATS[self.chosen][0])
-            dialog.setNameFilters([f"{label} (*{ending})"])
-            dialog.setDefaultSuffix(ending[1:])
-        dialog.selectFile(file_name(self._name) + ending)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export(Path(path_of(url))))
-        dialog.open()
+        label = self.tr("Archive") if zipped else _label(_FORMATS[self.chosen][0])
+        kinds = [f"{label} (*{ending})"] if ending else []
+        name = file_name(self._name) + ending
+        ask_where(self, self.tr("Where to export to"), kinds, name, lambda path: self.export(Path(path)))
 
     def export(self, place: Path) -> None:
         """Write it to ``place``."""

@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QPoint, QRect, QSettings, Qt, Signal
@@ -23,7 +22,6 @@ from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.paths import APP, Paths
 from qwen_desktop.core.text import is_text
 from qwen_desktop.ui.first_paint import FirstPaintWindow
-from qwen_desktop.ui.local_files import local_files
 from qwen_desktop.ui.pages import ASSISTANTS, CHAT, MODELS, PAGES, WELCOME, Pages
 
 if TYPE_CHECKING:
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from qwen_desktop.services.services import Services
     from qwen_desktop.ui.answer_notices import AnswerNotices
     from qwen_desktop.ui.chat.page import ChatPage
-    from qwen_desktop.ui.drop_sign import DropSign
     from qwen_desktop.ui.palette.palette import Palette
     from qwen_desktop.ui.theme import Theme
     from qwen_desktop.ui.welcome.page import WelcomePage
@@ -54,13 +51,13 @@ class MainWindow(FirstPaintWindow):
         super().__init__(paths.config / "window.json")
         self.setWindowTitle(APP)
         self.notices: AnswerNotices | None = None
-        self._sign: DropSign | None = None
 
     def build(self, services: Services, theme: Theme) -> None:
         """Fill the frame: rail, commands, an empty page. Call it once."""
         # Not before the first paint:
         from qwen_desktop.ui.actions import Actions  # noqa: PLC0415
         from qwen_desktop.ui.gc_timer import GcTimer  # noqa: PLC0415
+        from qwen_desktop.ui.incoming_files import IncomingFiles  # noqa: PLC0415
         from qwen_desktop.ui.models.controller import ModelsController  # noqa: PLC0415
         from qwen_desktop.ui.notify import Notify  # noqa: PLC0415
         from qwen_desktop.ui.operation import Operations  # noqa: PLC0415
@@ -98,6 +95,11 @@ class MainWindow(FirstPaintWindow):
         self.quitting = Quit(self)
         self.quitting.finished.connect(self.finished)
         self.notify.toasts.room = self._toast_room
+        self._incoming = IncomingFiles(self)
+        self._incoming.model_opened.connect(self.use_model)
+        self._incoming.assistants_imported.connect(self._import_assistants)
+        self._incoming.files_attached.connect(lambda files: self._in_chat().pane.attaching.take(files))
+        self._incoming.picture_attached.connect(lambda picture: self._in_chat().pane.attaching.take_picture(picture))
         self._connect()
         self.setAcceptDrops(True)
         self.rail.mark(CHAT)
@@ -163,7 +165,7 @@ class MainWindow(FirstPaintWindow):
             "answer.stop": lambda: self.chat.pane.stop(),
             "composer.focus": lambda: self._in_chat().pane.setFocus(),
             "chat.attach": lambda: self._in_chat().pane.attaching.ask(),
-            "thinking.cycle": lambda: self._in_chat().pane.cycle_thinking(),
+            "thinking.cycle": lambda: self._in_chat().pane.setup.cycle_thinking(),
             "model.open": lambda: self.chat.ask_for_model(),
             "model.choose": lambda: self._in_chat().pane.choose_model(),
             "model.get": partial(self.show_page, MODELS),
@@ -271,7 +273,7 @@ class MainWindow(FirstPaintWindow):
         """Begin a new chat with an assistant."""
         chat = self._in_chat()
         chat.new_chat()
-        chat.pane.assist(assistant_id)
+        chat.pane.setup.assist(assistant_id)
 
     def begin_chat(self, text: str) -> None:
         """Begin a new chat with a text in its box, before what may stand there."""
@@ -366,18 +368,8 @@ class MainWindow(FirstPaintWindow):
             self.show_page(first.command)
 
     def open_files(self, files: tuple[str, ...]) -> None:
-        """Open a GGUF file that came with a start or was dropped, or offer to import an export of chats; of several the
-        first. Names only tell what is meant as one: what it is, the file itself says when it is opened."""
-        from qwen_desktop.core.assistant_files import SUFFIX  # noqa: PLC0415 - rare
-
-        if assistants := [name for name in files if name.lower().endswith(SUFFIX)]:
-            self._import_assistants(assistants)
-        elif chats := next((name for name in files if Path(name).suffix.lower() in _MAY_BE_CHATS), ""):
-            self._offer_import(chats)
-        elif model := next((name for name in files if _may_be_model(Path(name).name)), ""):
-            self.use_model(model)
-        else:
-            self.notify.toast(self.tr("Only GGUF model files can be opened here."), kind="bad")
+        """Open files that came with a start."""
+        self._incoming.open(files)
 
     def offer_crash_report(self, report: str) -> None:
         """Tell that the last run crashed and offer its report."""
@@ -458,13 +450,13 @@ class MainWindow(FirstPaintWindow):
         from qwen_desktop.ui.slow_dialog import SlowDialog  # noqa: PLC0415 - not before the first paint
 
         pane = self.chat.pane if self.pages.built(CHAT) is not None else None
-        ref = pane.model if pane is not None else None
+        ref = pane.setup.model if pane is not None else None
         SlowDialog(self.ui, self, ref or self._services.models.ref).open()
 
     def _import(self) -> None:
-        from qwen_desktop.ui.import_dialog import ask_for_file  # noqa: PLC0415 - not before the first paint
+        from qwen_desktop.ui.import_dialog import ask_for_chats  # noqa: PLC0415 - not before the first paint
 
-        ask_for_file(self.ui, self)
+        ask_for_chats(self.ui, self)
 
     def _show_about(self) -> None:
         from qwen_desktop.ui import dialogs  # noqa: PLC0415 - not before the first paint
@@ -484,93 +476,25 @@ class MainWindow(FirstPaintWindow):
         return tabbing.step(self, forward=forward)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        files = local_files(event.mimeData())
-        if files or event.mimeData().hasImage():
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            self._drop_sign(True, model=bool(files) and all(".gguf" in Path(name).name.lower() for name in files))
+        self._incoming.drag(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._drop_sign(False)
+        self._incoming.leave()
         super().dragLeaveEvent(event)
 
     def dropEvent(self, event: QDropEvent) -> None:
-        self._drop_sign(False)
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        if files := local_files(event.mimeData()):
-            self._dropped(files, on_list=self._on_list(event.position().toPoint()))
-        elif self.centralWidget() is not None:
-            self._in_chat().pane.attaching.take_picture(event.mimeData().imageData())
-
-    def _drop_sign(self, on: bool, *, model: bool = False) -> None:
-        """Say over the page what a drop here does."""
-        if self._sign is None and on and self.centralWidget() is not None:
-            from qwen_desktop.ui.drop_sign import DropSign  # noqa: PLC0415 - rare
-
-            self._sign = DropSign(self._theme, self.pages)
-        if self._sign is not None:
-            self._sign.say(on, self.tr("Drop it to open the model") if model else self.tr("Drop files to attach them"))
-
-    def _on_list(self, place: QPoint) -> bool:
-        """Whether the list of chats is there."""
-        if not self.pages.shows(CHAT) or self.chat.list_hidden:
-            return False
-        side = self.chat.sidelist
-        return side.rect().contains(side.mapFrom(self, place))
-
-    def _dropped(self, files: tuple[str, ...], *, on_list: bool) -> None:
-        """Models are opened, exports of chats and assistants offered or imported; everything else is attached to the
-        chat on show. What is dropped on the list is to come into it, if it can."""
-        import asyncio  # noqa: PLC0415 - not before the first paint
-
-        from qwen_desktop.core.assistant_files import SUFFIX  # noqa: PLC0415 - rare
-
-        def sort() -> tuple[list[str], list[str], list[str], list[str]]:
-            models: list[str] = []
-            chats: list[str] = []
-            assistants: list[str] = []
-            others: list[str] = []
-            for name in files:
-                if _is_model(name):
-                    models.append(name)
-                elif name.lower().endswith(SUFFIX):
-                    assistants.append(name)
-                elif _are_chats(Path(name), on_list=on_list):
-                    chats.append(name)
-                else:
-                    others.append(name)
-            return models, chats, assistants, others
-
-        def take(found: tuple[list[str], list[str], list[str], list[str]]) -> None:
-            models, chats, assistants, others = found
-            if models:
-                self.open_files(tuple(models))
-            if assistants:
-                self._import_assistants(assistants)
-            if others:
-                self._in_chat().pane.attaching.take(others)
-            for name in chats:
-                instead = None if on_list or name.lower().endswith(".zip") else partial(self._attach, name)
-                self._offer_import(name, instead)
-
-        self.operations.run(asyncio.to_thread(sort), owner=self, on_done=take)
+        self._incoming.drop(event)
 
     def _attach(self, name: str) -> None:
         self._in_chat().pane.attaching.take([name])
 
-    def _import_assistants(self, names: list[str]) -> None:
+    def _import_assistants(self, names: tuple[str, ...]) -> None:
         from qwen_desktop.ui.assistants.page import AssistantsPage  # noqa: PLC0415 - rare
 
         self.show_page(ASSISTANTS)
         page = self.pages.page(ASSISTANTS)
         if isinstance(page, AssistantsPage):
             page.import_files(names)
-
-    def _offer_import(self, name: str, instead: Callable[[], None] | None = None) -> None:
-        from qwen_desktop.ui.import_dialog import ImportDialog  # noqa: PLC0415 - not before the first paint
-
-        ImportDialog(self.ui, self, Path(name)).offer(instead)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the owner hides the window once everything is saved and closed
@@ -583,45 +507,3 @@ class MainWindow(FirstPaintWindow):
         width = chat.sidelist.width() if chat is not None and not chat.list_hidden else 0
         grounds = {role: self._theme.color(role).name() for role in ("window", "rail", "border")}
         self.keep_state(width, self.rail.minimumWidth(), grounds)
-
-
-#: How the names of exports of chats end.
-_MAY_BE_CHATS = frozenset({".json", ".jsonl", ".zip"})
-
-
-def _is_model(path: str) -> bool:
-    """Whether a dropped file is a model: its name says so, or it has a name without an ending and begins as one."""
-    name = Path(path).name
-    if ".gguf" in name.lower() or "." in name:
-        return ".gguf" in name.lower()
-    from qwen_desktop.core.files import read_file  # noqa: PLC0415 - not before the first paint
-
-    try:
-        return read_file(path, 4) == b"GGUF"
-    except OSError:
-        return False
-
-
-def _are_chats(path: Path, *, on_list: bool) -> bool:
-    """Whether a dropped file is an export of chats: it looks like one of a form that is known. On the list all that
-    may be one is meant as one, and folders of such files, too."""
-    folder = path.is_dir()
-    if folder or path.suffix.lower() not in _MAY_BE_CHATS:
-        if not (folder and on_list):
-            return False
-    elif on_list:
-        return True
-    from qwen_desktop.core.errors import AppError  # noqa: PLC0415 - not before the first paint
-    from qwen_desktop.jobs.imports.forms import form_of  # noqa: PLC0415
-
-    try:
-        form_of(path)
-    except (AppError, OSError):
-        return False
-    return True
-
-
-def _may_be_model(name: str) -> bool:
-    """Whether a file of this name is meant as a model: "x.gguf", a piece of one ("x.gguf.part1of2"), or a name without
-    an ending, as other programs keep their models."""
-    return ".gguf" in name.lower() or "." not in name

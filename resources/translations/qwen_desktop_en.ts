@@ -108,26 +108,57 @@
         </message>
     </context>
     <context>
+        <name>ChatsImportDialog</name>
+        <message numerus="yes">
+            <source>%n chat(s) (was|were) there already.</source>
+            <translation>
+                <numerusform>%n chat was there already.</numerusform>
+                <numerusform>%n chats were there already.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in as a copy, since the one here differs.</source>
+            <translation>
+                <numerusform>%n chat came in as a copy, since the one here differs.</numerusform>
+                <numerusform>%n chats came in as a copy, since the one here differs.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) came in.</source>
+            <translation>
+                <numerusform>%n chat came in.</numerusform>
+                <numerusform>%n chats came in.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n chat(s) of {program}</source>
+            <translation>
+                <numerusform>%n chat of {program}</numerusform>
+                <numerusform>%n chats of {program}</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n item(s) could not be read.</source>
+            <translation>
+                <numerusform>%n item could not be read.</numerusform>
+                <numerusform>%n items could not be read.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n message(s).</source>
+            <translation>
+                <numerusform>%n message.</numerusform>
+                <numerusform>%n messages.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>ConversationTree</name>
         <message numerus="yes">
             <source>Show %n more</source>
             <translation>
                 <numerusform>Show %n more</numerusform>
                 <numerusform>Show %n more</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>{name}, folder, %n chat(s), closed</source>
-            <translation>
-                <numerusform>{name}, folder, %n chat, closed</numerusform>
-                <numerusform>{name}, folder, %n chats, closed</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>{name}, folder, %n chat(s), open</source>
-            <translation>
-                <numerusform>{name}, folder, %n chat, open</numerusform>
-                <numerusform>{name}, folder, %n chats, open</numerusform>
             </translation>
         </message>
     </context>
@@ -180,41 +211,6 @@
     </context>
     <context>
         <name>ImportDialog</name>
-        <message numerus="yes">
-            <source>%n chat(s) (was|were) there already.</source>
-            <translation>
-                <numerusform>%n chat was there already.</numerusform>
-                <numerusform>%n chats were there already.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n chat(s) came in as a copy, since the one here differs.</source>
-            <translation>
-                <numerusform>%n chat came in as a copy, since the one here differs.</numerusform>
-                <numerusform>%n chats came in as a copy, since the one here differs.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n chat(s) came in.</source>
-            <translation>
-                <numerusform>%n chat came in.</numerusform>
-                <numerusform>%n chats came in.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n item(s) could not be read.</source>
-            <translation>
-                <numerusform>%n item could not be read.</numerusform>
-                <numerusform>%n items could not be read.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n message(s).</source>
-            <translation>
-                <numerusform>%n message.</numerusform>
-                <numerusform>%n messages.</numerusform>
-            </translation>
-        </message>
         <message numerus="yes">
             <source>Import %n model(s)</source>
             <translation>
@@ -313,17 +309,17 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>%n thing(s) (is|are) in no folder now.</source>
+            <source>%n item(s) (is|are) in no folder now.</source>
             <translation>
-                <numerusform>%n thing is in no folder now.</numerusform>
-                <numerusform>%n things are in no folder now.</numerusform>
+                <numerusform>%n item is in no folder now.</numerusform>
+                <numerusform>%n items are in no folder now.</numerusform>
             </translation>
         </message>
         <message numerus="yes">
-            <source>%n thing(s) (is|are) in “{folder}” now.</source>
+            <source>%n item(s) (is|are) in “{folder}” now.</source>
             <translation>
-                <numerusform>%n thing is in “{folder}” now.</numerusform>
-                <numerusform>%n things are in “{folder}” now.</numerusform>
+                <numerusform>%n item is in “{folder}” now.</numerusform>
+                <numerusform>%n items are in “{folder}” now.</numerusform>
             </translation>
         </message>
         <message numerus="yes">
@@ -762,6 +758,23 @@
         </message>
     </context>
     <context>
+        <name>chat_list</name>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), closed</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, closed</numerusform>
+                <numerusform>{name}, folder, %n chats, closed</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>{name}, folder, %n chat(s), open</source>
+            <translation>
+                <numerusform>{name}, folder, %n chat, open</numerusform>
+                <numerusform>{name}, folder, %n chats, open</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>chips</name>
         <message numerus="yes">
             <source>%n character(s)</source>
@@ -816,10 +829,10 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>A table of %n row(s) and {columns} columns.</source>
+            <source>A table of %n row(s); columns: {columns}.</source>
             <translation>
-                <numerusform>A table of %n row and {columns} columns.</numerusform>
-                <numerusform>A table of %n rows and {columns} columns.</numerusform>
+                <numerusform>A table of %n row; columns: {columns}.</numerusform>
+                <numerusform>A table of %n rows; columns: {columns}.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

@@ -146,7 +146,7 @@ async def chat_row(stage: Stage) -> None:
 
 async def _with(stage: Stage, name: str) -> Any:
     await stage.open()
-    stage.window.chat.pane.assist(_SHIPPED[name])
+    stage.window.chat.pane.setup.assist(_SHIPPED[name])
     return stage.window.chat.pane
 
 

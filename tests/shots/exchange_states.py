@@ -9,7 +9,7 @@ from qwen_desktop.core.exchange import Imported
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui.export_dialog import ExportDialog, saved
-from qwen_desktop.ui.import_dialog import ImportDialog
+from qwen_desktop.ui.import_dialog import ChatsImportDialog
 from tests.shots import seeds
 from tests.shots.parts import show_chat
 from tests.shots.settings_states import page
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILE = Path("/home/ada/conversations.json")
 _SAVED = QT_TRANSLATE_NOOP("ExportDialog", "Saved as {name}.")
-_REASON = QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged.")
+_REASON = QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged.")
 
 
 async def _exporting(stage: Stage, count: int, name: str) -> ExportDialog:
@@ -71,7 +71,7 @@ async def exported(stage: Stage) -> None:
 async def _importing(stage: Stage) -> Any:
     await stage.open(seeds.SHORT)
     await show_chat(stage, "short")
-    return ImportDialog(stage.window.ui, stage.window, _FILE)
+    return ChatsImportDialog(stage.window.ui, stage.window, _FILE)
 
 
 @state("exchange-import-offer")

@@ -84,9 +84,15 @@ def test_a_state_that_fails_is_named_and_the_others_are_drawn(tmp_path: Path) ->
     assert shots("--theme", "light", "--only", "no-such-state", "--out", tmp_path).returncode == 1
 
 
+PLACES = {
+    "assistants", "attach", "chat", "exchange", "find", "instructions", "models", "settings", "slow", "templates",
+    "temporary", "welcome", "window",
+}  # fmt: skip
+
+
 def test_every_page_has_states_under_its_name(qapp: QApplication) -> None:
     names = list(table.states())
-    assert {name.partition("-")[0] for name in names} == {"chat", "models", "settings", "slow", "welcome", "window"}
+    assert {name.partition("-")[0] for name in names} == PLACES
     assert list(table.states("chat-*")) == [name for name in names if name.startswith("chat-")]
     with pytest.raises(ValueError, match="two states chat-empty"):
         table.state("chat-empty")(table.states()["chat-empty"])

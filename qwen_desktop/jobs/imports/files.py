@@ -13,10 +13,10 @@ import msgspec
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.exchange import Source
 from qwen_desktop.core.files import open_file, read_file
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.jobs.imports.elements import elements
 from qwen_desktop.jobs.imports.forms import damaged
-from qwen_desktop.jobs.imports.trees import LARGEST
 
 #: An archive unpacks to so much at most, and has so many members; a folder so many files, so deep.
 MOST_UNPACKED, MOST_MEMBERS = 16_000_000_000, 500_000
@@ -86,7 +86,7 @@ def unreadable(number: int) -> Text:
     """An entry of a file is no JSON, or nothing that a conversation is."""
     return Text(
         "import.conversation",
-        QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged."),
+        QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged."),
         {"number": number},
     )
 
@@ -149,10 +149,10 @@ class Archive:
         """A member that is attached somewhere; b"" for one that is too large or damaged."""
         try:
             with self.open(name) as file:
-                data = file.read(LARGEST + 1)
+                data = file.read(LARGEST_ATTACHMENT + 1)
         except (OSError, EOFError, zipfile.BadZipFile, ValueError):
             return b""
         self._unpacked += len(data)
         if self._unpacked > MOST_UNPACKED:
             raise too_much(self._path.name)
-        return data if len(data) <= LARGEST else b""
+        return data if len(data) <= LARGEST_ATTACHMENT else b""

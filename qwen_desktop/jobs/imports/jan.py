@@ -46,6 +46,14 @@ def read(source: Source, staging: Path) -> Iterator[ImportedConversation]:
         source.at(number * source.size // len(folders))
 
 
+def count(folder: Path) -> int:
+    """How many conversations lie in a data folder."""
+    try:
+        return len(_threads(folder))
+    except OSError:
+        return 0
+
+
 def _threads(path: Path) -> list[Path]:
     """The folders of threads that are meant."""
     if not path.is_dir():

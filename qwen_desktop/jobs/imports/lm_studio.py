@@ -17,12 +17,11 @@ from typing import Any
 
 from qwen_desktop.core.exchange import ImportedConversation, Source
 from qwen_desktop.core.files import read_file
-from qwen_desktop.core.parts import FilePart, Part, Role, TextPart, ThinkingPart, ToolCallPart
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT, FilePart, Part, Role, TextPart, ThinkingPart, ToolCallPart
 from qwen_desktop.core.text import shown
 from qwen_desktop.jobs.imports.files import file_unreadable, files_under, whole
 from qwen_desktop.jobs.imports.forms import damaged
 from qwen_desktop.jobs.imports.trees import (
-    LARGEST,
     Json,
     Tree,
     json_text,
@@ -77,6 +76,11 @@ def read(source: Source, staging: Path) -> Iterator[ImportedConversation]:
         source.at(number)
 
 
+def count(folder: Path) -> int:
+    """How many conversations lie in a folder."""
+    return sum(map(_is_one, files_under(folder)))
+
+
 def _is_one(file: Path) -> bool:
     return file.name.endswith(".conversation.json")
 
@@ -93,7 +97,7 @@ def _attached(folder: Path | None, identity: str) -> bytes | None:
     if folder is None or not _PLAIN.fullmatch(identity):
         return None
     try:
-        return read_file(folder / identity, LARGEST + 1)
+        return read_file(folder / identity, LARGEST_ATTACHMENT + 1)
     except OSError:
         return None
 

@@ -21,7 +21,9 @@ from qwen_desktop.core.chat import LONGEST_MESSAGE, Conversation, Message, Prove
 from qwen_desktop.core.engine import FinishReason, Sampling, ThinkingMode
 from qwen_desktop.core.exchange import ImportedBlob, ImportedConversation
 from qwen_desktop.core.files import write_atomic
+from qwen_desktop.core.media import HEAD, media_of
 from qwen_desktop.core.parts import (
+    LARGEST_ATTACHMENT,
     AudioPart,
     FilePart,
     ImagePart,
@@ -32,13 +34,13 @@ from qwen_desktop.core.parts import (
     ToolCallPart,
     ToolResultPart,
     text_of,
+    visible_text,
 )
 from qwen_desktop.core.text import clean, shown
+from qwen_desktop.core.titles import title_of
 
 Json: TypeAlias = "dict[str, Any]"
 
-#: The largest attachment that is taken over, in bytes, as the store has it.
-LARGEST = 128_000_000
 #: What a tool gave back is taken over so far, in characters.
 LONGEST_RESULT = 100_000
 _LONGEST_TITLE = 200
@@ -150,10 +152,10 @@ class Tree:
 
     def attach(self, data: bytes, media_type: str, name: str = "", size: tuple[int, int] = (0, 0)) -> Part | None:
         """Keep what was attached and return the part that names it; None for what is empty or too large."""
-        if not 0 < len(data) <= LARGEST:
+        if not 0 < len(data) <= LARGEST_ATTACHMENT:
             return None
         sha256 = hashlib.sha256(data).hexdigest()
-        media_type = media_type if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media_type, re.ASCII) else _sniffed(data)
+        media_type = media_type if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media_type, re.ASCII) else _type_of(data)
         if sha256 not in self.blobs:
             place = self._staging / sha256
             if not place.exists():
@@ -170,7 +172,7 @@ class Tree:
     def attach_address(self, address: str, name: str = "") -> Part | None:
         """What a ``data:`` address holds; None for every other one: nothing is fetched."""
         found = _DATA.match(address)
-        if found is None or found[2] is None or len(address) > LARGEST * 4 // 3 + 200:
+        if found is None or found[2] is None or len(address) > LARGEST_ATTACHMENT * 4 // 3 + 200:
             return None
         try:
             data = base64.b64decode(address[found.end() :], validate=False)
@@ -199,7 +201,7 @@ class Tree:
         updated = max(updated or max(times, default=0.0), created)
         conversation = Conversation(
             self.id,
-            shown(title.strip(), _LONGEST_TITLE),
+            shown(title.strip(), _LONGEST_TITLE) or self._first_line(),
             created,
             updated,
             leaf_id=self._leaf(leaf),
@@ -211,6 +213,11 @@ class Tree:
         )
         path = tuple(name for name in (shown(name.strip()) for name in folder) if name)
         return ImportedConversation(conversation, tuple(self.messages.values()), path, tuple(self.blobs.values()))
+
+    def _first_line(self) -> str:
+        """A title for a conversation without one."""
+        asked = (message for message in self.messages.values() if message.role is Role.USER)
+        return next(filter(None, (title_of(visible_text(message.parts)) for message in asked)), "")
 
     def _leaf(self, leaf: str | None) -> str:
         """The end of the branch on show: the newest one below ``leaf``, or of all."""
@@ -259,14 +266,9 @@ def result(call_id: str, text: str, *, failed: bool = False) -> ToolResultPart:
     return ToolResultPart(call_id, text if len(text) <= LONGEST_RESULT else f"{text[:LONGEST_RESULT]}\n…", failed)
 
 
-def _sniffed(data: bytes) -> str:
-    """What a file seems to be by its first bytes: other programs keep files without saying it."""
-    for beginning, media_type in (
-        (b"\x89PNG\r\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"),
-        (b"%PDF-", "application/pdf"), (b"ID3", "audio/mpeg"), (b"OggS", "audio/ogg"), (b"fLaC", "audio/flac"),
-    ):  # fmt: skip
-        if data.startswith(beginning):
-            return media_type
-    if data[:4] == b"RIFF":
-        return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12], "application/octet-stream")
-    return "application/octet-stream"
+def _type_of(data: bytes) -> str:
+    """The media type of a file by its first bytes: other programs keep files without saying it."""
+    if data.startswith(b"%PDF-"):
+        return "application/pdf"
+    found = media_of(data[:HEAD], len(data))
+    return found.media_type if found is not None else "application/octet-stream"

@@ -10,12 +10,11 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.assistant_files import SUFFIX, file_name
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.errors import problem_of
-from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.services.changes import Change
 from qwen_desktop.ui import texts
@@ -23,6 +22,7 @@ from qwen_desktop.ui.actions import is_escape
 from qwen_desktop.ui.assistants import looks
 from qwen_desktop.ui.assistants.cards import CardGrid
 from qwen_desktop.ui.assistants.editor import AssistantEditor
+from qwen_desktop.ui.file_dialogs import ask_for_files, ask_where
 from qwen_desktop.ui.list_page import NARROW
 from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
@@ -72,7 +72,7 @@ class AssistantsPage(QWidget):
         self.own = CardGrid(theme, self._cards)
         self.hint = Paragraph(
             theme,
-            self.tr("Your own assistants will stand here: make one, duplicate one of these, or import a file."),
+            self.tr("Your own assistants will appear here: make one, duplicate one of these, or import a file."),
             self._cards,
             role="small",
             color="text_muted",
@@ -254,14 +254,9 @@ class AssistantsPage(QWidget):
         found = [looks.in_words(entry) for name in identities if (entry := self._service.get(name)) is not None]
         if not found:
             return
-        dialog = QFileDialog(self.window(), self.tr("Export assistants"), str(home() or ""))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters([texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX)])
-        dialog.setDefaultSuffix(SUFFIX.removeprefix("."))
-        dialog.selectFile(file_name(found, self.tr("assistants")))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export(identities, path_of(url)))
-        dialog.open()
+        kinds = [texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX)]
+        name = file_name(found, self.tr("assistants"))
+        ask_where(self.window(), self.tr("Export assistants"), kinds, name, partial(self.export, identities))
 
     def export(self, identities: Sequence[str], path: str) -> None:
         """Write these as a file."""
@@ -272,13 +267,8 @@ class AssistantsPage(QWidget):
 
     def ask_import(self) -> None:
         """Let the user pick files of assistants."""
-        dialog = QFileDialog(self.window(), self.tr("Import assistants"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        kinds = [texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX), self.tr("All files (*)")]
-        dialog.setNameFilters(kinds)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.import_files([path_of(url) for url in urls]))
-        dialog.open()
+        kinds = [texts.fill(self.tr("Assistants (*{suffix})"), suffix=SUFFIX)]
+        ask_for_files(self.window(), self.tr("Import assistants"), kinds, self.import_files)
 
     def import_files(self, paths: Sequence[str]) -> None:
         """Import files, one after the other; what is wrong with one is said, and the others come in."""

@@ -5,31 +5,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, Qt, QTimer
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice, QObject, QTimer
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QImage, QImageWriter
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.documents import Kind, patterns
 from qwen_desktop.core.drafts import Draft, is_unread
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import ModelRef, with_context
 from qwen_desktop.core.parts import AudioPart, FilePart, ImagePart, Part, TextPart
-from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
 from qwen_desktop.services import events
-from qwen_desktop.services.events import ModelState
 from qwen_desktop.services.token_counts import Count, Room, too_many
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.attachment_chips import ChipState
+from qwen_desktop.ui.chat.chat_setup import ChatSetup
 from qwen_desktop.ui.chat.composer import Composer
 from qwen_desktop.ui.chat.transcript import TranscriptView
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_for_files
 from qwen_desktop.ui.ui_context import UiContext
 
 #: After the last key, in milliseconds, until what was typed is counted.
@@ -38,33 +35,15 @@ _COUNT_AFTER_MS = 200
 _MOST_FILES, _MOST_NAMES = 100, 5_000
 
 
-class Pane(Protocol):
-    """What is asked of the pane that the box belongs to."""
-
-    @property
-    def current(self) -> str: ...
-    @property
-    def conversation(self) -> Conversation | None: ...
-    @property
-    def model(self) -> ModelRef | None: ...
-    @property
-    def model_state(self) -> ModelState: ...
-    @property
-    def system_prompt(self) -> str: ...
-    @property
-    def context(self) -> int | None: ...
-
-
 class Attaching(QObject):
     """``attach`` and its like put places into the draft at once; what comes of them replaces these."""
 
-    def __init__(self, ui: UiContext, pane: Pane, composer: Composer, owner: QWidget, warm: Callable[[], None]) -> None:
+    def __init__(self, ui: UiContext, setup: ChatSetup, composer: Composer, owner: QWidget) -> None:
         super().__init__(owner)
         self._ui = ui
-        self._pane = pane
+        self._setup = setup
         self._composer = composer
         self._owner = owner
-        self._warm = warm
         self._counted: tuple[tuple[Part, ...], tuple[Count, ...]] = ((), ())
         self._typed = Count(0)
         self._room: Room | None = None
@@ -88,16 +67,11 @@ class Attaching(QObject):
 
     def ask(self) -> None:
         """Let the user pick files."""
-        dialog = QFileDialog(self._owner.window(), self.tr("Attach files"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        everything = self.tr("All files (*)")
         documents = texts.fill(self.tr("Documents, text and code ({kinds})"), kinds=" ".join(patterns()))
         pictures = texts.fill(self.tr("Pictures ({kinds})"), kinds=" ".join(patterns(Kind.IMAGE)))
         sounds = texts.fill(self.tr("Sounds ({kinds})"), kinds=" ".join(patterns(Kind.AUDIO)))
-        dialog.setNameFilters([everything, documents, pictures, sounds])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.take([path_of(url) for url in urls]))
-        dialog.open()
+        kinds = (documents, pictures, sounds)
+        ask_for_files(self._owner.window(), self.tr("Attach files"), kinds, self.take, all_first=True)
 
     def take(self, paths: Sequence[str]) -> None:
         """Attach files; of folders those in them, once the user says so."""
@@ -110,10 +84,10 @@ class Attaching(QObject):
             self._ui.notify.toast(self.tr("This picture cannot be read."), kind="bad")
             return
         name = self.tr("Picture") + ".png"
-        place = self._ui.services.attachments.begin_data(self._pane.current, name, partial(_as_png, image))
+        place = self._ui.services.attachments.begin_data(self._setup.current, name, partial(_as_png, image))
         self._composer.attach_all((place,))
         self._composer.setFocus()
-        self._warm()
+        self._setup.warm()
 
     def _take(self, found: tuple[tuple[str, ...], tuple[tuple[str, tuple[str, ...]], ...]]) -> None:
         files, folders = found
@@ -136,9 +110,9 @@ class Attaching(QObject):
 
     def _attach(self, paths: Sequence[str]) -> None:
         attachments = self._ui.services.attachments
-        self._composer.attach_all([attachments.begin(self._pane.current, path) for path in paths])
+        self._composer.attach_all([attachments.begin(self._setup.current, path) for path in paths])
         self._composer.setFocus()
-        self._warm()
+        self._setup.warm()
         if QAccessible.isActive():
             said = self.tr("%n file(s) (is|are) attached.", "", len(paths))
             QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self._composer, said))
@@ -165,7 +139,7 @@ class Attaching(QObject):
 
     @property
     def _ref(self) -> ModelRef:
-        return with_context(self._pane.model or self._ui.services.models.ref, self._pane.context)
+        return with_context(self._setup.model or self._ui.services.models.ref, self._setup.context)
 
     def _edited(self) -> None:
         self._composer.set_waiting(False)
@@ -190,12 +164,12 @@ class Attaching(QObject):
     def _count(self) -> None:
         """Count exactly, where the model is in memory."""
         draft, ref = self._composer.draft, self._ref
-        pane, tokens = self._pane, self._ui.services.tokens
-        prompt = pane.system_prompt
+        setup, tokens = self._setup, self._ui.services.tokens
+        prompt = setup.system_prompt
 
         async def count() -> tuple[tuple[Part, ...], tuple[Count, ...], Room | None]:
             typed = (TextPart(draft.text),) if draft.text.strip() else ()
-            room = await tokens.room(ref, pane.conversation, prompt)
+            room = await tokens.room(ref, setup.conversation, prompt)
             return draft.attachments, await tokens.parts(ref, (*draft.attachments, *typed)), room
 
         def done(found: tuple[tuple[Part, ...], tuple[Count, ...], Room | None]) -> None:
@@ -232,7 +206,7 @@ class Attaching(QObject):
 
     def _unusable(self, part: Part) -> str:
         """Why the model cannot use it, "" where it can."""
-        state = self._pane.model_state
+        state = self._setup.model_state
         can = state.info.capabilities if state.info is not None else None
         name = texts.isolated(state.name)
         if isinstance(part, ImagePart) and not (can is not None and can.images):
@@ -252,13 +226,13 @@ class Attaching(QObject):
     def count_shown(self, transcript: TranscriptView) -> None:
         """Have the cards in the transcript say how many tokens their files have: exactly, where the model is there."""
         ref, tokens = self._ref, self._ui.services.tokens
-        info = self._pane.model_state.info
+        info = self._setup.model_state.info
         files = [part for item in transcript.items for part in item.message.parts if isinstance(part, FilePart)]
         files = [part for part in files[-_MOST_FILES:] if not tokens.known(ref, part).exact]
         asked = (
             info.local.sha256 if info is not None and info.local is not None else "",
             len(files),
-            self._pane.current,
+            self._setup.current,
         )
         if not files or asked == self._asked or not asked[0]:
             if transcript.options.tokens is None:
@@ -294,7 +268,7 @@ class Attaching(QObject):
                 what = self.tr("Choose parts of what is attached, or remove some of it.")
                 toast(f"{texts.fill(said, room=self._room.most)} {what}", kind="bad")
                 return True
-        if self._pane.model_state.info is not None:
+        if self._setup.model_state.info is not None:
             left_out = dict.fromkeys(filter(None, map(self._unusable, draft.attachments)))
             if left_out:
                 toast(" ".join(left_out))

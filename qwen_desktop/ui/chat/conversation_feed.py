@@ -59,9 +59,14 @@ class ConversationFeed(QObject):
     # What there is to know ---------------------------------------------------------------------------------------
 
     @property
+    def any_id(self) -> str:
+        """What the conversation is called, or will be with its first message."""
+        return self.id or self.next_id
+
+    @property
     def running(self) -> bool:
         """Whether an answer runs here or is about to."""
-        return (self.id or self.next_id) in self._chat.running()
+        return self.any_id in self._chat.running()
 
     @property
     def run(self) -> events.RunState | None:

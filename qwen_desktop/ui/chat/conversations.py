@@ -16,13 +16,11 @@ import math
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
-from PySide6.QtCore import QAbstractItemModel, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QModelIndex, Qt, Signal
 
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
-from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat import list_homes
 from qwen_desktop.ui.chat.list_homes import Homes
 from qwen_desktop.ui.chat.list_nodes import (
@@ -41,8 +39,8 @@ from qwen_desktop.ui.chat.list_nodes import (
     Spot,
     below,
 )
-
-Index: TypeAlias = QModelIndex | QPersistentModelIndex
+from qwen_desktop.ui.chat.list_words import sort, spoken, tip
+from qwen_desktop.ui.chat.node_model import Index, NodeModel, by_key, place_among
 
 #: So many of a long history are taken in one turn of the event loop.
 _SLICE = 200
@@ -51,23 +49,22 @@ ID_ROLE = int(Qt.ItemDataRole.UserRole)
 RUNNING_ROLE = ID_ROLE + 1
 #: The order of what stands beside each other at the top; the days have the places between.
 _TEMPORARY_RANK, _PINNED_RANK, _FOLDERS_RANK, _ARCHIVE_RANK = -1, 0, 1, 99
-_TEXT, _EDIT, _TIP = (
-    int(role) for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole, Qt.ItemDataRole.ToolTipRole)
-)
+_TEXT, _EDIT = int(Qt.ItemDataRole.DisplayRole), int(Qt.ItemDataRole.EditRole)
+_TIP = int(Qt.ItemDataRole.ToolTipRole)  # what it says is made by texts.tip()
 _NAME, _SAID = int(Qt.ItemDataRole.AccessibleTextRole), int(Qt.ItemDataRole.AccessibleDescriptionRole)
 
-_NOWHERE = QModelIndex()
 _ENABLED = Qt.ItemFlag.ItemIsEnabled
 _CHOSEN = _ENABLED | Qt.ItemFlag.ItemIsSelectable
+_NONE = Qt.ItemFlag.NoItemFlags
 _FLAGS = {
     Kind.CHAT: _CHOSEN | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemNeverHasChildren,
     Kind.FOLDER: _CHOSEN | Qt.ItemFlag.ItemIsEditable,
     Kind.MORE: _ENABLED | Qt.ItemFlag.ItemNeverHasChildren,
 }
-_BY_KEY = attrgetter("key")
+_ARCHIVE_FLAGS = _FLAGS[Kind.FOLDER] & ~Qt.ItemFlag.ItemIsEditable
 
 
-class ConversationTree(QAbstractItemModel):
+class ConversationTree(NodeModel):
     """``renamed`` and ``folder_renamed`` carry id and new name after inline editing; ``folded`` says that another set
     of folders is ``opened``; ``arranged`` follows each change of what is shown or where."""
 
@@ -212,7 +209,7 @@ class ConversationTree(QAbstractItemModel):
             if parent is not None and conversation_id not in self._shown:
                 runs.setdefault(parent.number, (parent, []))[1].append(self._made_chat(conversation_id))
         for parent, nodes in runs.values():
-            row = _place(parent, nodes[0].key)
+            row = place_among(parent, nodes[0].key)
             self.beginInsertRows(self._index(parent), row, row + len(nodes) - 1)
             for number, node in enumerate(nodes):
                 self._enter(parent, row + number, node)
@@ -296,14 +293,6 @@ class ConversationTree(QAbstractItemModel):
         """The shown conversations from top to bottom."""
         return [node.conversation.id for node in below(self._root) if node.conversation is not None]
 
-    def index_of(self, conversation_id: str) -> QModelIndex:
-        """Where it is shown; invalid when it is not."""
-        return self._index(self._shown.get(conversation_id))
-
-    def folder_index(self, folder_id: str) -> QModelIndex:
-        """Where a folder, or ``ARCHIVE``, is shown; invalid when it is not."""
-        return self._index(self._folder_nodes.get(folder_id))
-
     def count(self, folder_id: str) -> int:
         """How many conversations there are in a folder, however deep, or in ``ARCHIVE``."""
         if folder_id == ARCHIVE:
@@ -322,15 +311,15 @@ class ConversationTree(QAbstractItemModel):
             new = self.tr("Temporary chat") if is_temporary(conversation.id) else self.tr("New chat")
             title = conversation.title or new
             running, unsent = conversation.id in self._running, conversation.id in self._unsent
-            return Row(node.kind, conversation.id, title, node.depth, False, 0, running, unsent, conversation.tags)
-        if node.kind is Kind.FOLDER:
-            title = (
-                self.tr("Archived")
-                if node.id == ARCHIVE
-                else self.folders.all[node.id].name
-                if node.id in self.folders
-                else ""
+            folder = conversation.folder_id
+            elsewhere = folder in self.folders and self._kept.homes[conversation.id] != folder
+            path = self.folders.path(folder) if elsewhere else ""
+            return Row(
+                node.kind, conversation.id, title, node.depth, False, 0, running, unsent, conversation.tags, path
             )
+        if node.kind is Kind.FOLDER:
+            found = self.folders.all.get(node.id)
+            title = self.tr("Archived") if node.id == ARCHIVE else found.name if found is not None else ""
             return Row(node.kind, node.id, title, node.depth, node.id in self.opened, self.count(node.id))
         if node.kind is Kind.MORE:
             left = self._kept.left(node.id)
@@ -374,24 +363,6 @@ class ConversationTree(QAbstractItemModel):
 
     # Qt's model -------------------------------------------------------------------------------------------------------
 
-    def index(self, row: int, column: int, parent: Index = _NOWHERE) -> QModelIndex:
-        children = self._node(parent).children
-        if 0 <= row < len(children) and column == 0:
-            return self.createIndex(row, 0, children[row].number)
-        return QModelIndex()
-
-    def parent(self, index: Index) -> QModelIndex:  # type: ignore[override] # not QObject.parent()
-        return self._index(self._node(index).parent)
-
-    def rowCount(self, parent: Index = _NOWHERE) -> int:
-        return len(self._node(parent).children)
-
-    def hasChildren(self, parent: Index = _NOWHERE) -> bool:
-        return bool(self._node(parent).children)
-
-    def columnCount(self, _parent: Index = _NOWHERE) -> int:
-        return 1
-
     def data(self, index: Index, role: int = _TEXT) -> Any:
         node = self._node(index)
         if node is self._root:
@@ -401,15 +372,12 @@ class ConversationTree(QAbstractItemModel):
         said: dict[int, Callable[[Row], Any]] = {
             _TEXT: lambda row: row.title,
             _EDIT: lambda row: row.title,
-            _TIP: self._tip,
-            _NAME: self._spoken,
-            _SAID: lambda row: self._sorts().get(row.kind),
+            _TIP: tip,
+            _NAME: spoken,
+            _SAID: lambda row: sort(row.kind),
             RUNNING_ROLE: lambda row: row.running,
         }
         return said[int(role)](self.row(index)) if int(role) in said else None
-
-    def _sorts(self) -> dict[Kind, str]:
-        return {Kind.CHAT: self.tr("Chat"), Kind.HEADING: self.tr("Heading"), Kind.FOLDER: self.tr("Folder")}
 
     def headerData(self, _section: int, _way: Qt.Orientation, role: int = _TEXT) -> Any:
         """What a screen reader says where there would be a header."""
@@ -417,8 +385,9 @@ class ConversationTree(QAbstractItemModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         node = self._node(index)
-        flags = _FLAGS.get(node.kind, Qt.ItemFlag.NoItemFlags)
-        return flags & ~Qt.ItemFlag.ItemIsEditable if node.id == ARCHIVE else flags
+        # A view asks for all rows after each change.
+        archive = node.id == ARCHIVE and node.kind is Kind.FOLDER
+        return _ARCHIVE_FLAGS if archive else _FLAGS.get(node.kind, _NONE)
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         row, name = self.row(index), str(value).strip()
@@ -432,117 +401,13 @@ class ConversationTree(QAbstractItemModel):
             return True
         return False
 
-    def _spoken(self, row: Row) -> str:
-        """What a screen reader says."""
-        if row.kind is Kind.FOLDER:
-            said = (
-                self.tr("{name}, folder, %n chat(s), open", "", row.chats)
-                if row.open
-                else self.tr("{name}, folder, %n chat(s), closed", "", row.chats)
-            )
-            return texts.fill(said, name=row.title)
-        if row.kind is Kind.CHAT and (hints := self._hints(row)):
-            return ", ".join((row.title, *hints))
-        return row.title
-
-    def _tip(self, row: Row) -> str:
-        if row.kind is not Kind.CHAT:
-            return ""
-        return texts.tip("\n".join((row.title, *self._hints(row))))
-
-    def _hints(self, row: Row) -> list[str]:
-        found = []
-        if row.tags:
-            found.append(texts.fill(self.tr("Tags: {tags}"), tags=", ".join(row.tags)))
-        folder = self._kept.all[row.id].folder_id
-        if folder in self.folders and self._kept.homes[row.id] != folder:
-            found.append(texts.fill(self.tr("In the folder {name}"), name=self.folders.path(folder)))
-        if row.unsent:
-            found.append(self.tr("Something is written and not sent"))
-        return found
-
-    # Nodes ------------------------------------------------------------------------------------------------------------
-
-    def _node(self, index: Index) -> Node:
-        return self._nodes.get(index.internalId(), self._root)  # an invalid index has the number 0
-
-    def _index(self, node: Node | None) -> QModelIndex:
-        if node is None or node.parent is None:
-            return QModelIndex()
-        return self.createIndex(_place(node.parent, node.key), 0, node.number)
-
-    def _insert(self, parent: Node, node: Node) -> None:
-        row = _place(parent, node.key)
-        self.beginInsertRows(self._index(parent), row, row)
-        self._enter(parent, row, node)
-        self.endInsertRows()
-
-    def _enter(self, parent: Node, row: int, node: Node) -> None:
-        """Take a node in, with what it holds."""
-        parent.children.insert(row, node)
-        node.parent = parent
-        for each in (node, *below(node)):
-            self._nodes[each.number] = each
-            if each.conversation is not None:
-                self._shown[each.conversation.id] = each
-            elif each.kind is Kind.FOLDER:
-                self._folder_nodes[each.id] = each
-
-    def _leave(self, node: Node) -> None:
-        """Forget a node, with what it holds."""
-        for each in (node, *below(node)):
-            del self._nodes[each.number]
-            if each.conversation is not None:
-                del self._shown[each.conversation.id]
-            elif each.kind is Kind.FOLDER:
-                del self._folder_nodes[each.id]
-
-    def _remove(self, parent: Node, node: Node) -> None:
-        """Take a row out, and the heading that nothing is left under."""
-        row = _place(parent, node.key)
-        self.beginRemoveRows(self._index(parent), row, row)
-        self._leave(node)
-        del parent.children[row]
-        self.endRemoveRows()
-        self._drop_empty(parent)
-
-    def _move(self, parent: Node, node: Node, target: Node, key: Key) -> None:
-        """Put a row to where ``key`` stands in ``target``."""
-        first, row = _place(parent, node.key), _place(target, key)
-        if target is parent and row in (first, first + 1):
-            node.key = key
-            return
-        self.beginMoveRows(self._index(parent), first, first, self._index(target), row)
-        node.key = key
-        del parent.children[first]
-        target.children.insert(row - (target is parent and row > first), node)
-        node.parent = target
-        self.endMoveRows()
-        self._drop_empty(parent)
-
-    def _drop_empty(self, group: Node) -> None:
-        kept = group.kind is Kind.FOLDER or (self._offered and group.key[0] == _PINNED_RANK)
-        if group.parent is not None and not group.children and not kept:
-            self._remove(group.parent, group)
-
-    def _say(self, conversation_ids: Iterable[str], roles: list[int]) -> None:
-        for conversation_id in conversation_ids:
-            index = self.index_of(conversation_id)
-            if index.isValid():
-                self.dataChanged.emit(index, index, roles)
-
-    def _say_changed(self, node: Node | None) -> None:
-        index = self._index(node)
-        if index.isValid():
-            self.dataChanged.emit(index, index)
-
     # What is shown, and where -----------------------------------------------------------------------------------------
 
+    def _stays(self, node: Node) -> bool:
+        return super()._stays(node) or (self._offered and node.key[0] == _PINNED_RANK)
+
     def _clear(self) -> None:
-        self._root = Node(Kind.HEADING, (0, 0, 0))
-        self._nodes: dict[int, Node] = {}
-        self._shown: dict[str, Node] = {}
-        self._folder_nodes: dict[str, Node] = {}
+        self._clear_nodes()
         self._days = self._today()
 
     def _rebuild(self) -> None:
@@ -641,7 +506,7 @@ class ConversationTree(QAbstractItemModel):
                     parent, count = runs.get(node.parent.number, (node.parent, 0))
                     runs[parent.number] = parent, count + 1
             for parent, count in runs.values():
-                row = bisect_right(parent.children, (CHAT_KEY, *self._kept.until[home]), key=_BY_KEY)
+                row = bisect_right(parent.children, (CHAT_KEY, *self._kept.until[home]), key=by_key)
                 self.beginRemoveRows(self._index(parent), row, row + count - 1)
                 for gone in parent.children[row : row + count]:
                     self._leave(gone)
@@ -726,7 +591,3 @@ class ConversationTree(QAbstractItemModel):
         titles = {0: self.tr("Today"), 1: self.tr("Yesterday"), 7: self.tr("Previous 7 days")}
         days = [(-(today - datetime.timedelta(days=ago)).timestamp(), title) for ago, title in titles.items()]
         return [*days, (math.inf, self.tr("Older"))]
-
-
-def _place(parent: Node, key: Key) -> int:
-    return bisect_left(parent.children, key, key=_BY_KEY)

@@ -1,4 +1,4 @@
-"""The chat's header: title, the guide's label, versions, the … menu, and the way back to a hidden side list."""
+"""The chat's header: title, who answers, what is done with it most, the … menu, and the way back to a hidden list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qwen_desktop.ui.widgets.select import Menu
 
 class ChatHeader(QWidget):
     """52 px above the transcript. ``menu_opened`` says that its menu is about to be open, ``assistant_clicked`` that
-    more is wanted of the assistant of the chat."""
+    more is wanted of the assistant of the chat. Its buttons mean the chat on show, wherever the keyboard is."""
 
     menu_opened = Signal(object)  # the menu
     assistant_clicked = Signal()
@@ -45,9 +45,6 @@ class ChatHeader(QWidget):
         self.assistant.clicked.connect(self.assistant_clicked)
         self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
         self.find_button.clicked.connect(actions["find.open"].trigger)
-        self.versions_button = IconButton(theme, "list-tree", actions.tooltip("chat.versions"), self)
-        self.versions_button.setCheckable(True)
-        self.versions_button.clicked.connect(actions["chat.versions"].trigger)
         self.instructions_button = IconButton(theme, "sliders-horizontal", actions.tooltip("chat.instructions"), self)
         self.instructions_button.setCheckable(True)
         self.instructions_button.clicked.connect(actions["chat.instructions"].trigger)
@@ -55,6 +52,8 @@ class ChatHeader(QWidget):
         self.export_button.clicked.connect(lambda: self.wanted.emit("chat.export"))
         self.menu_button = IconButton(theme, "ellipsis", self.tr("What to do with this chat"), self)
         self._menu = Menu(self)
+        actions.fill(self._menu, "shown")
+        self._menu.addSeparator()
         actions.fill(self._menu, "chat")
         self.menu_button.clicked.connect(self._open)
         parts = (
@@ -67,7 +66,6 @@ class ChatHeader(QWidget):
             self.keep_button,
             self.find_button,
             self.instructions_button,
-            self.versions_button,
             self.export_button,
             self.menu_button,
         )
@@ -88,15 +86,14 @@ class ChatHeader(QWidget):
         """Name the chat, and its assistant; the menu is there for one that is stored, the label where the guide
         answers.
 
-        A temporary one can be kept once it is ``begun``."""
+        Once it is ``begun`` there is something to find and to export, and a temporary one can be kept."""
         self.assistant.show_of(assistant)
         self.temporary.setVisible(temporary)
         self.keep_button.setVisible(temporary and begun)
         self.title.setText(title)
         self.menu_button.setVisible(stored)
-        self.versions_button.setVisible(stored)
-        self.export_button.setVisible(stored)
-        self.find_button.setVisible(stored)
+        self.export_button.setVisible(stored and begun)
+        self.find_button.setVisible(stored and begun)
         self.chip.setVisible(guide)
 
     def _fit(self) -> None:

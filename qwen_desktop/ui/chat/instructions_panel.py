@@ -31,7 +31,7 @@ from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.scroll import ScrollArea
 
 #: Pixels of the panel at normal text size.
-_WIDTH = 288
+_WIDTH = 308
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
@@ -62,7 +62,7 @@ class InstructionsPanel(QWidget):
         self._begun = True
         self.setObjectName("instructions")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.rows: dict[str, _Row] = {}
+        self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self.flush)
         self.hide()
@@ -75,7 +75,7 @@ class InstructionsPanel(QWidget):
         self.close_button.clicked.connect(self.leave)
         area = ScrollArea(self)
         body = area.body
-        self.text = _Lines(self.tr("Instructions"), body)
+        self.text = _InstructionsEdit(self.tr("Instructions"), body)
         self.text.setPlaceholderText(self.tr("How the model is to answer in this chat"))
         self.text.textChanged.connect(self._timer.start)
         self.text.left.connect(self.flush)
@@ -84,9 +84,9 @@ class InstructionsPanel(QWidget):
         self.note = Paragraph(theme, "", body, role="small", color="text_muted")
         sampling = Label(theme, self.tr("How words are chosen"), body, weight=600)
         for name in Sampling.__struct_fields__:
-            self.rows[name] = _Row(theme, settings.setting(f"sampling.{name}"), body)
+            self.rows[name] = _ValueRow(theme, settings.setting(f"sampling.{name}"), body)
         remembered = Label(theme, self.tr("How much is remembered"), body, weight=600)
-        self.rows["context"] = _Row(theme, settings.setting("engine.context"), body)
+        self.rows["context"] = _ValueRow(theme, settings.setting("engine.context"), body)
         for name, entry in self.rows.items():
             entry.chosen.connect(lambda value, name=name: self._chosen(name, value))
         self.reset_button = TextButton(theme, self.tr("Reset to Settings"), body, icon="rotate-ccw")
@@ -219,7 +219,7 @@ class InstructionsPanel(QWidget):
         super().hideEvent(event)
 
 
-class _Row(QWidget):
+class _ValueRow(QWidget):
     """One value: its name, and the field below it; ``chosen`` carries what it may be, None for as it is by itself."""
 
     chosen = Signal(object)
@@ -260,7 +260,7 @@ class _Row(QWidget):
         self.chosen.emit(known)
 
 
-class _Lines(QPlainTextEdit):
+class _InstructionsEdit(QPlainTextEdit):
     """Grows with its text, up to a height; ``left`` comes when the keyboard goes elsewhere."""
 
     left = Signal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from PySide6.QtCore import QObject, Signal
 
@@ -20,9 +20,21 @@ from qwen_desktop.ui.chat.tags_dialog import TagsDialog
 from qwen_desktop.ui.palette.completing import written
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.dialog import Dialog
+from qwen_desktop.ui.widgets.toast import Toast
 
 #: Characters of a title in a sentence.
 _TITLE = 40
+
+#: The wish for another chat on show: the last one counts.
+SHOWN = "chat.shown"
+
+
+class _New(NamedTuple):
+    """A folder whose name is about to be typed."""
+
+    folder: str
+    made: Change
+    toast: Toast
 
 
 class ListCommands(QObject):
@@ -39,6 +51,7 @@ class ListCommands(QObject):
         self._ui = ui
         self._list = sidelist
         self._arranging = ui.services.arranging
+        self._new: _New | None = None
         sidelist.view.dropped.connect(self._drop)
 
     # Commands ---------------------------------------------------------------------------------------------------------
@@ -47,32 +60,25 @@ class ListCommands(QObject):
         """Pin the chats that are meant, or unpin them where all of them are."""
         ids = self._list.picked.chats
         pinned = not self._all(ids, lambda chat: chat.pinned)
-        told = self._told(
-            ids, self.tr("“{title}” is pinned."), self.tr("“{title}” is no longer pinned."), second=not pinned
-        )
-        many = (
-            self.tr("%n chat(s) (is|are) pinned.", "", len(ids))
-            if pinned
-            else self.tr("%n chat(s) (is|are) no longer pinned.", "", len(ids))
-        )
-        self._do(self._arranging.pin(ids, pinned=pinned), told or many)
+        if pinned:
+            told = self._pinned(ids)
+        else:
+            told = self._told(ids, self.tr("“{title}” is no longer pinned.")) or self.tr(
+                "%n chat(s) (is|are) no longer pinned.", "", len(ids)
+            )
+        self._do(self._arranging.pin(ids, pinned=pinned), told)
 
     def archive(self) -> None:
         """Archive the chats that are meant, or take them out of the archive where all of them are there."""
         ids = self._list.picked.chats
         archived = not self._all(ids, lambda chat: chat.archived)
-        told = self._told(
-            ids,
-            self.tr("“{title}” is in the archive."),
-            self.tr("“{title}” is out of the archive."),
-            second=not archived,
-        )
-        many = (
-            self.tr("%n chat(s) (is|are) in the archive.", "", len(ids))
-            if archived
-            else self.tr("%n chat(s) (is|are) out of the archive.", "", len(ids))
-        )
-        self._do(self._arranging.archive(ids, archived=archived), told or many)
+        if archived:
+            told = self._archived(ids)
+        else:
+            told = self._told(ids, self.tr("“{title}” is out of the archive.")) or self.tr(
+                "%n chat(s) (is|are) out of the archive.", "", len(ids)
+            )
+        self._do(self._arranging.archive(ids, archived=archived), told)
 
     def delete(self) -> None:
         """Delete what is meant: chats at once, folders after asking what becomes of what lies in them."""
@@ -108,8 +114,19 @@ class ListCommands(QObject):
 
     def rename_folder(self, folder_id: str, name: str) -> None:
         """Give a folder another name."""
-        told = texts.fill(self.tr("The folder is called “{name}” now."), name=name)
-        self._do(self._arranging.rename_folder(folder_id, name), told)
+        new, self._new = self._new, None
+        work = self._arranging.rename_folder(folder_id, name)
+        if new is None or new.folder != folder_id or new.toast not in self._ui.notify.toasts.shown:
+            self._do(work, texts.fill(self.tr("The folder is now called “{name}”."), name=name))
+            return
+
+        def named(change: Change) -> None:  # making and naming it was one thing to do
+            if new.toast in self._ui.notify.toasts.shown:
+                new.toast.leave()
+            told = texts.fill(self.tr("The folder “{name}” is created."), name=name)
+            self._ui.notify.undoable(told, partial(self._bring_back, [new.made, change], ""))
+
+        self._ui.operations.run(work, owner=self, on_done=named)
 
     # What they do -----------------------------------------------------------------------------------------------------
 
@@ -120,11 +137,17 @@ class ListCommands(QObject):
         found = [chat for each in ids if (chat := self._list.model.conversation(each)) is not None]
         return all(map(true, found))
 
-    def _told(self, ids: Sequence[str], first: str, other: str, *, second: bool) -> str:
+    def _told(self, ids: Sequence[str], sentence: str) -> str:
         """What is told of one chat; "" of several."""
-        if len(ids) != 1:
-            return ""
-        return texts.fill(other if second else first, title=self._title(ids[0]))
+        return texts.fill(sentence, title=self._title(ids[0])) if len(ids) == 1 else ""
+
+    def _pinned(self, ids: Sequence[str]) -> str:
+        one = self._told(ids, self.tr("“{title}” is pinned."))
+        return one or self.tr("%n chat(s) (is|are) pinned.", "", len(ids))
+
+    def _archived(self, ids: Sequence[str]) -> str:
+        one = self._told(ids, self.tr("“{title}” is in the archive."))
+        return one or self.tr("%n chat(s) (is|are) in the archive.", "", len(ids))
 
     def _title(self, conversation_id: str) -> str:
         found = self._list.model.conversation(conversation_id)
@@ -146,15 +169,27 @@ class ListCommands(QObject):
         """What is told of things that are in a folder now, or in none."""
         count = len(picked.chats) + len(picked.folders)
         folder = self._list.model.folders.all.get(home)
+        one = self._name(picked) if count == 1 else ""
         if folder is None:
+            if one:
+                return texts.fill(self.tr("“{title}” is in no folder now."), title=one)
             if not picked.folders:
                 return self.tr("%n chat(s) (is|are) in no folder now.", "", count)
-            return self.tr("%n thing(s) (is|are) in no folder now.", "", count)
+            return self.tr("%n item(s) (is|are) in no folder now.", "", count)
+        if one:
+            return texts.fill(self.tr("“{title}” is in “{folder}” now."), title=one, folder=folder.name)
         if picked.folders:
-            said = self.tr("%n thing(s) (is|are) in “{folder}” now.", "", count)
+            said = self.tr("%n item(s) (is|are) in “{folder}” now.", "", count)
         else:
             said = self.tr("%n chat(s) (is|are) in “{folder}” now.", "", count)
         return texts.fill(said, folder=folder.name)
+
+    def _name(self, picked: Picked) -> str:
+        """What the one chat or folder that is meant is called."""
+        if picked.chats:
+            return self._title(picked.chats[0])
+        folder = self._list.model.folders.all.get(picked.folders[0])
+        return folder.name if folder is not None else ""
 
     def _make(self, name: str, parent_id: str, ids: Sequence[str]) -> None:
         told = texts.fill(self.tr("%n chat(s) (is|are) in “{folder}” now.", "", len(ids)), folder=name)
@@ -166,15 +201,16 @@ class ListCommands(QObject):
         self._page().keep_list(True)
         self._list.view.setFocus()
         self._list.rename_folder(folder.id)
-        self._done(self.tr("There is a new folder."), change)
+        undo = partial(self._bring_back, [change], "")
+        self._new = _New(folder.id, change, self._ui.notify.undoable(self.tr("The folder is created."), undo))
 
     def _drop(self, dragged: Dragged, home: str) -> None:
         chats, folders, _ = dragged
         picked = Picked(chats, folders)
         if home == PINNED:
-            where, told = Place(pinned=True, archived=False), self.tr("%n chat(s) (is|are) pinned.", "", len(chats))
+            where, told = Place(pinned=True, archived=False), self._pinned(chats)
         elif home == ARCHIVE:
-            where, told = Place(archived=True), self.tr("%n chat(s) (is|are) in the archive.", "", len(chats))
+            where, told = Place(archived=True), self._archived(chats)
         else:
             where, told = Place(home, pinned=False, archived=False), self._moved(picked, home)
         self._do(self._arranging.place(chats, where, moved=folders), told)
@@ -264,5 +300,7 @@ class ListCommands(QObject):
             for change in reversed(changes):
                 await change.undo()
 
-        on_done = (lambda _: self.restored.emit(shown)) if shown else None
-        self._ui.operations.run(back(), owner=self, on_done=on_done)
+        if shown:
+            self._ui.operations.run(back(), owner=self, on_done=lambda _: self.restored.emit(shown), wish=SHOWN)
+        else:
+            self._ui.operations.run(back(), owner=self)

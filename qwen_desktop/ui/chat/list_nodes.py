@@ -34,7 +34,8 @@ class Kind(StrEnum):
 
 class Row(NamedTuple):
     """What a row shows. ``id`` is that of a conversation, a folder or ``ARCHIVE``; ``chats`` those in a
-    folder, however deep, or what is left of them for ``MORE``."""
+    folder, however deep, or what is left of them for ``MORE``; ``folder`` is the path of the
+    one that a conversation lies in where it is at home elsewhere."""
 
     kind: Kind
     id: str = ""
@@ -45,6 +46,7 @@ class Row(NamedTuple):
     running: bool = False
     unsent: bool = False
     tags: tuple[str, ...] = ()
+    folder: str = ""
 
 
 class Node:

@@ -10,10 +10,11 @@ from PySide6.QtWidgets import QAbstractItemView, QApplication, QTreeView, QWidge
 
 from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.ui.actions import is_escape, pressed
-from qwen_desktop.ui.chat.conversations import ConversationTree, Index
+from qwen_desktop.ui.chat.conversations import ConversationTree
 from qwen_desktop.ui.chat.list_drag import Dragged, ListDrag
 from qwen_desktop.ui.chat.list_nodes import ARCHIVE, Kind
 from qwen_desktop.ui.chat.list_rows import ListRows
+from qwen_desktop.ui.chat.node_model import Index
 from qwen_desktop.ui.theme import Theme
 
 _TOP = QModelIndex()

@@ -46,6 +46,8 @@ class MessageEdit(QPlainTextEdit):
         self.viewport().setAutoFillBackground(False)
         self.textChanged.connect(self._turn)
         self.textChanged.connect(self._fit)
+        # Of a long line that comes at once it is known later in how many it breaks.
+        self.document().documentLayout().documentSizeChanged.connect(self._fit)
         self._turn()
         theme.changed.connect(self._dress)
         self._dress()
@@ -158,7 +160,7 @@ class MessageEdit(QPlainTextEdit):
             document.setDefaultTextOption(option)
             document.setDocumentMargin(1 if rtl else 0)  # for the caret at the edge
 
-    def _fit(self) -> None:
+    def _fit(self, _size: object = None) -> None:
         room = self.viewport().width() - 2
         hint = self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room)
         if hint != self.placeholderText():

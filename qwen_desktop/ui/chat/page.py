@@ -7,31 +7,30 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import ThinkingMode
-from qwen_desktop.core.paths import home
 from qwen_desktop.services import events
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.services.history import gone
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.header import ChatHeader
-from qwen_desktop.ui.chat.list_commands import ListCommands
+from qwen_desktop.ui.chat.list_commands import SHOWN, ListCommands
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.pane import ConversationPane
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.transcript_copying import put_text
 from qwen_desktop.ui.export_dialog import ExportDialog, words
+from qwen_desktop.ui.file_dialogs import ask_for_file
 from qwen_desktop.ui.list_page import ListPage
-from qwen_desktop.ui.local_files import path_of
 from qwen_desktop.ui.ui_context import UiContext
 
-#: Wishes of which the last one counts: the chat on show, and what lies in the clipboard.
-_SHOWN, _COPIED = "chat.shown", "clipboard"
+#: The wish for something in the clipboard: the last one counts.
+_COPIED = "clipboard"
 
 
 class ChatPage(ListPage):
@@ -58,6 +57,8 @@ class ChatPage(ListPage):
         bus.subscribe(events.FoldersChanged, self._folders_changed, owner=self)
         bus.subscribe(events.DraftChanged, self._show_unsent, owner=self)
         bus.subscribe(events.QueueChanged, self._show_unsent, owner=self)
+        #: The temporary chat that is being brought to the disk.
+        self._kept = ""
         self.lists = ListCommands(ui, self.sidelist, self)
         self.lists.leaving.connect(self._leave)
         self.lists.restored.connect(self._restored)
@@ -72,7 +73,6 @@ class ChatPage(ListPage):
         self.pane.shown.connect(self._show_unsent)
         self.pane.model_chosen.connect(self._model_chosen)
         self.pane.messages.opened.connect(self.open)
-        self.pane.versions.toggled.connect(self.header.versions_button.setChecked)
         self.pane.instructions.toggled.connect(self.header.instructions_button.setChecked)
         # Whatever is copied meanwhile, here or in another program, is newer than a long chat that is being read.
         QGuiApplication.clipboard().dataChanged.connect(self._forget_copy)
@@ -99,7 +99,7 @@ class ChatPage(ListPage):
 
     def open(self, conversation_id: str) -> asyncio.Task[None] | None:
         """Show a chat, "" for a new one. The task, if there is one, ends when the end of the chat is on show."""
-        self._ui.operations.withdraw(_SHOWN)
+        self._ui.operations.withdraw(SHOWN)
         return self.pane.open(self.sidelist.model.conversation(conversation_id))
 
     async def load(self, conversations: Sequence[Conversation], opened: Sequence[str]) -> None:
@@ -116,13 +116,13 @@ class ChatPage(ListPage):
         """Show a chat where a search has found something: on the branch of that message, what was looked for marked in
         it, or in the text of what is attached to it under the name ``attachment``."""
         work = self._open_at(conversation_id, message_id, query, attachment)
-        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=_SHOWN)
+        self._ui.operations.run(work, owner=self, orphaned="quiet", wish=SHOWN)
 
     async def _open_at(self, conversation_id: str, message_id: str, query: str, attachment: str) -> None:
         conversation = await self._ui.services.history.get(conversation_id)  # the list may not have it
         if conversation is None:
             raise gone()
-        if not self._ui.operations.pending(_SHOWN):
+        if not self._ui.operations.pending(SHOWN):
             return  # another one is wanted by now
         opening = self.pane.open(conversation)
         if opening is not None:
@@ -149,26 +149,29 @@ class ChatPage(ListPage):
             self.open(conversation.id)
             self.pane.setFocus()
 
-        self._ui.operations.run(made, owner=self, on_done=begun, wish=_SHOWN)
+        self._ui.operations.run(made, owner=self, on_done=begun, wish=SHOWN)
 
-    def keep_chat(self) -> None:
-        """Bring the chosen temporary chat to the disk."""
-        services, where = self._ui.services, self.sidelist.target
+    def keep_chat(self, chat: str = "") -> None:
+        """Bring a temporary chat to the disk, the chosen one where none is named."""
+        services, where = self._ui.services, chat or self.sidelist.target
         if not is_temporary(where):
             return
 
         async def kept() -> Conversation:
-            await services.blobs.keep(where)
-            return await services.history.keep(where)
+            self._kept = where
+            try:
+                await services.blobs.keep(where, services.drafts.attached(where))
+                return await services.history.keep(where)
+            finally:
+                self._kept = ""
 
         def done(conversation: Conversation) -> None:
             services.drafts.keep(where)
-            if on_show and self.current in (where, conversation.id, ""):
+            if where == self.current:
                 self.open(conversation.id)
                 self.pane.setFocus()
             self._ui.notify.toast(self.tr("The chat is kept from now on."))
 
-        on_show = where == self.current
         self._ui.operations.run(kept(), owner=self, on_done=done)
 
     def rename(self) -> None:
@@ -197,7 +200,9 @@ class ChatPage(ListPage):
 
     def choose_assistant(self) -> None:
         """Choose with which assistant the chat goes on."""
-        self.pane.choose_assistant(self.header.assistant if self.header.assistant.isVisible() else self.header.title)
+        self.pane.setup.choose_assistant(
+            self.header.assistant if self.header.assistant.isVisible() else self.header.title
+        )
 
     def copy_chat_as(self, *, rich: bool) -> None:
         """Copy the whole chat as Markdown, or as rich text for programs that take it."""
@@ -300,19 +305,15 @@ class ChatPage(ListPage):
 
     def _forget_model(self) -> None:
         """What is chosen now counts here too, not the model that the chat's assistant would like."""
-        if self.pane.model is not None:
-            self.pane.set_model(None)
+        if self.pane.setup.model is not None:
+            self.pane.setup.set_model(None)
 
     def ask_for_model(self) -> None:
         """Let the user pick a GGUF file."""
         recent = self._ui.services.models.recent()
-        start = str(Path(recent[0]).parent) if recent else str(home() or "")
-        dialog = QFileDialog(self.window(), self.tr("Open a GGUF file"), start)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.model_opened.emit(path_of(url)))
-        dialog.open()
+        start = str(Path(recent[0]).parent) if recent else ""
+        title, kinds = self.tr("Open a GGUF file"), [self.tr("GGUF models (*.gguf)")]
+        ask_for_file(self.window(), title, kinds, self.model_opened.emit, start=start)
 
     def _model_chosen(self, path: str) -> None:
         if path:
@@ -327,9 +328,14 @@ class ChatPage(ListPage):
 
     def _conversation_removed(self, event: events.ConversationRemoved) -> None:
         gone = event.conversation_id
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        if gone == self._kept:
+            self.sidelist.model.remove(gone)
+            return  # it is shown as the one that it has become
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:
@@ -363,14 +369,14 @@ class ChatPage(ListPage):
         title = self.pane.title
         if not stored and (folder := self.sidelist.model.folders.all.get(self.pane.new_folder)) is not None:
             title = texts.fill(self.tr("New chat in {folder}"), folder=folder.name)
-        temporary, guide = self.pane.temporary, self.pane.model_state.guide
+        temporary, guide = self.pane.temporary, self.pane.setup.model_state.guide
         self.header.show_chat(
             title,
             stored=stored,
             guide=guide,
             temporary=temporary,
             begun=self.pane.begun,
-            assistant=self.pane.assistant,
+            assistant=self.pane.setup.assistant,
         )
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):

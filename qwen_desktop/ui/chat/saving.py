@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.files import write_atomic
-from qwen_desktop.core.paths import home
 from qwen_desktop.jobs.markdown.blocks import Block, CodeBlock, TableBlock
 from qwen_desktop.jobs.markdown.tables import as_csv
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks_style import Style
 from qwen_desktop.ui.chat.diagrams import Picture
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_where
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
 
@@ -86,22 +83,9 @@ def save_diagram(ui: UiContext, picture: Picture, owner: QWidget) -> None:
 
 
 def _ask(ui: UiContext, owner: QWidget, title: str, name: str, *kinds: str, make: Callable[[Path], bytes]) -> None:
-    """Ask for a new file, called ``name`` unless the user says otherwise, and write what ``make`` gives for its path.
-    A name without a suffix gets that of the kind, where the kind has one."""
-    dialog = QFileDialog(owner.window(), title, str(home() or ""))
-    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setNameFilters(kinds)
-
-    def suit(kind: str) -> None:
-        if (found := re.search(r"\*\.(\w+)\)", kind)) is not None:
-            dialog.setDefaultSuffix(found[1])
-
-    suit(kinds[0])
-    dialog.filterSelected.connect(suit)
-    dialog.selectFile(name)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.urlSelected.connect(lambda url: _write(ui, Path(path_of(url)), make, owner))
-    dialog.open()
+    """Ask for a new file, called ``name`` unless the user says otherwise, and write what ``make`` gives for its
+    path."""
+    ask_where(owner.window(), title, kinds, name, lambda path: _write(ui, Path(path), make, owner))
 
 
 def _write(ui: UiContext, path: Path, make: Callable[[Path], bytes], owner: QWidget) -> None:

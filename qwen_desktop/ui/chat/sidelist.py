@@ -174,7 +174,7 @@ class SideList(QWidget):
     def _arranged(self) -> None:
         self.view.setUniformRowHeights(len(self.model) + len(self.model.folders.all) > _LONG)
         self._mark()
-        self._nothing.setText(self.tr("Your chats will stand here."))
+        self._nothing.setText(self.tr("Your chats will appear here."))
         self._nothing.setVisible(self.model.rowCount() == 0)
 
     def _open_menu(self, place: QPoint) -> None:

@@ -25,7 +25,7 @@ from qwen_desktop.ui.widgets.select import Menu
 _OFFERED = 12
 
 
-class _Field(QLineEdit):
+class _TagField(QLineEdit):
     """Enter and a comma add what is written; Enter in the empty field is the dialog's."""
 
     added = Signal(str)
@@ -77,7 +77,7 @@ class TagsDialog(Dialog):
         #: The tags on show, each with how many of the chats have it.
         self._has: dict[str, int] = dict(sorted(self._had.items()))
         self._known = dict(known)
-        self.field = _Field(self, maxLength=4 * LONGEST)
+        self.field = _TagField(self, maxLength=4 * LONGEST)
         self.field.setAccessibleName(self.tr("Add a tag"))
         self.field.setPlaceholderText(self.field.accessibleName())
         completer = QCompleter([tag for tag, _ in known], self)

@@ -7,17 +7,16 @@ from pathlib import Path
 from msgspec import structs
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QPlainTextEdit, QWidget
 
 from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.errors import AppError, UserFacing
-from qwen_desktop.core.paths import home
 from qwen_desktop.core.prompt_templates import LONGEST_NAME, PromptTemplate, fields
 from qwen_desktop.services import events
 from qwen_desktop.services.prompt_templates import checked
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.template_menu import shipped_templates
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_for_file, ask_where
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
@@ -213,12 +212,8 @@ class TemplatesDialog(Dialog):
     # Files ------------------------------------------------------------------------------------------------------------
 
     def _import(self) -> None:
-        dialog = QFileDialog(self, self.tr("Import prompt templates"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("Prompt templates (*.json)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.import_from(path_of(url)))
-        dialog.open()
+        kinds = [self.tr("Prompt templates (*.json)")]
+        ask_for_file(self, self.tr("Import prompt templates"), kinds, self.import_from)
 
     def import_from(self, path: str) -> None:
         """Take in the templates of a file."""
@@ -234,14 +229,8 @@ class TemplatesDialog(Dialog):
 
     def _export(self) -> None:
         self.store()
-        dialog = QFileDialog(self, self.tr("Export prompt templates"), str(home() or ""))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("json")
-        dialog.selectFile("prompt-templates.json")
-        dialog.setNameFilters([self.tr("Prompt templates (*.json)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.export_to(path_of(url)))
-        dialog.open()
+        title, kinds = self.tr("Export prompt templates"), [self.tr("Prompt templates (*.json)")]
+        ask_where(self, title, kinds, "prompt-templates.json", self.export_to)
 
     def export_to(self, path: str) -> None:
         """Write the user's own templates to a file."""

@@ -157,10 +157,10 @@ class TemplateFields(QWidget):
         if self._asked and self._places[self._at].missing:
             said = texts.fill(self.tr("Fill in “{name}”, or send it as it stands."), name=field.name)
         elif field.choices:
-            sentence = self.tr("{name}: Up and Down choose among {choices}. Tab goes on.")
+            sentence = self.tr("{name}: press Up or Down for {choices}. Tab for the next field.")
             said = texts.fill(sentence, name=field.name, choices=", ".join(field.choices))
         else:
-            said = texts.fill(self.tr("{name}: type over it. Tab goes to the next field."), name=field.name)
+            said = texts.fill(self.tr("{name}: type to replace it. Tab for the next field."), name=field.name)
         count = texts.fill(self.tr("Field {place} of {count}."), place=self._at + 1, count=len(self._places))
         self.label.setText(f"{count} {said}")
         self.show()

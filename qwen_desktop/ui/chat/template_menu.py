@@ -27,7 +27,7 @@ from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
 #: Rows on show at most, and the menu's width at normal text size, in px.
-_ROWS, _WIDTH = 8, 460
+_ROWS, _WIDTH = 8, 600
 _TAKES = (Qt.Key.Key_Tab, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _STEPS = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}
 _PREVIEW = int(Qt.ItemDataRole.UserRole) + 1
@@ -66,10 +66,8 @@ class TemplateMenu(FloatingFrame):
         self.list.setItemDelegate(self._rows)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.itemClicked.connect(lambda item: self.take(item.data(Qt.ItemDataRole.UserRole)))
-        self._none = Label(ui.theme, self.tr("No template is called so."), self, role="small", color="text_muted")
-        keys = ElidedLabel(
-            ui.theme, self.tr("Enter takes it, Esc closes this."), self, role="small", color="text_muted"
-        )
+        self._none = Label(ui.theme, self.tr("No template has such a name."), self, role="small", color="text_muted")
+        keys = ElidedLabel(ui.theme, self.tr("Enter to insert · Esc to close"), self, role="small", color="text_muted")
         manage = TextButton(ui.theme, ui.actions["prompts.manage"].text(), self, kind="link")
         manage.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         manage.clicked.connect(self._manage)
@@ -151,6 +149,7 @@ class TemplateMenu(FloatingFrame):
         marked = self.list.currentItem().data(Qt.ItemDataRole.UserRole).id if self.list.currentRow() >= 0 else ""
         shown = [self.list.item(n).data(Qt.ItemDataRole.UserRole) for n in range(self.list.count())]
         if shown == list(found) and same:
+            self.list.setCurrentRow(max(0, self.list.currentRow()))
             return
         self.list.clear()
         for template in found:
@@ -168,7 +167,7 @@ class TemplateMenu(FloatingFrame):
         if self.list.currentRow() < 0:
             return
         item = self.list.currentItem()
-        sentence = self.tr("Prompt template {name}, {place} of {count}. Enter takes it, Esc closes the menu.")
+        sentence = self.tr("Prompt template {name}, {place} of {count}. Enter inserts it, Esc closes the menu.")
         said = texts.fill(sentence, name=item.text(), place=self.list.currentRow() + 1, count=self.list.count())
         (self.search if self._by_button else self._edit).setAccessibleDescription(said)
 

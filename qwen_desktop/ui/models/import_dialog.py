@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.core.models import ImportCandidate, InstalledModel
-from qwen_desktop.core.paths import home
 from qwen_desktop.core.text import shown
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of, shown_path
+from qwen_desktop.ui.file_dialogs import ask_for_files
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollDialog, heading
 from qwen_desktop.ui.operation import while_alive
@@ -136,12 +136,7 @@ class ImportDialog(ScrollDialog):
     # Files of the user's choice ---------------------------------------------------------------------------------------
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self, self.tr("Choose GGUF files"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilters([self.tr("GGUF models (*.gguf)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlsSelected.connect(lambda urls: self.add_files([path_of(url) for url in urls]))
-        dialog.open()
+        ask_for_files(self, self.tr("Choose GGUF files"), [self.tr("GGUF models (*.gguf)")], self.add_files)
 
     def add_files(self, paths: list[str]) -> None:
         """Add files that the user chose to the list."""

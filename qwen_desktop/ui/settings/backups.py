@@ -7,14 +7,12 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
-from qwen_desktop.core.paths import home
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of
+from qwen_desktop.ui.file_dialogs import ask_for_file, ask_where
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -48,7 +46,7 @@ class BackupsCard(Card):
         self.stop.clicked.connect(self._stop)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.waiting = QWidget(self)
-        waits = self.tr("The backup was checked. It takes the place of your chats when the app starts the next time.")
+        waits = self.tr("The backup was checked. It replaces your chats when the app starts the next time.")
         self.waits = Paragraph(theme, waits, self.waiting, role="small")
         self.quit = TextButton(theme, self.tr("Quit now"), self.waiting)
         self.quit.clicked.connect(lambda: ui.notify.action_requested.emit("app.quit"))
@@ -82,28 +80,18 @@ class BackupsCard(Card):
     # Asking --------------------------------------------------------------------------------------------------------
 
     def _choose_target(self) -> None:
-        dialog = QFileDialog(self.window(), self.tr("Back up all chats"), str(home() or ""))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)  # it asks before a file is replaced
-        dialog.setNameFilters([self.tr("Backups (*.zip)"), self.tr("All files (*)")])
-        dialog.setDefaultSuffix("zip")
-        dialog.selectFile(self._backups.default_name)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.make(Path(path_of(url))))
-        dialog.open()
+        kinds, name = [self.tr("Backups (*.zip)")], self._backups.default_name
+        ask_where(self.window(), self.tr("Back up all chats"), kinds, name, lambda path: self.make(Path(path)))
 
     def _choose_source(self) -> None:
-        dialog = QFileDialog(self.window(), self.tr("Restore a backup"), str(home() or ""))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([self.tr("Backups (*.zip)"), self.tr("All files (*)")])
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.ask(Path(path_of(url))))
-        dialog.open()
+        kinds = [self.tr("Backups (*.zip)")]
+        ask_for_file(self.window(), self.tr("Restore a backup"), kinds, lambda path: self.ask(Path(path)))
 
     def ask(self, source: Path) -> None:
         """Ask before the chats of ``source`` take the place of those there are."""
         text = self.tr(
-            "All chats become those of {name}. What you have now is kept as a backup of its own, in the folder "
-            "“backups” of the data folder."
+            "The chats in {name} replace all chats that you have now. Those are kept as a backup of their own, in the "
+            "folder “backups” of the data folder."
         )
         text = texts.fill(text, name=texts.isolated(source.name))
         self._ui.notify.ask(self.tr("Restore the backup?"), text, self.tr("Restore"), lambda: self.check(source))
@@ -152,7 +140,7 @@ class BackupsCard(Card):
     def _report(self, done: int, total: int) -> None:
         share = done / total if total else 0.0
         self.meter.show_share(share)
-        line = texts.fill(self.tr("{doing}: {percent} %"), doing=self._doing, percent=int(100 * share))
+        line = texts.fill(self.tr("{doing}: {percent}"), doing=self._doing, percent=texts.percent(share))
         self.line.setText(line if total else self._doing)
 
     def _stop(self) -> None:

@@ -124,7 +124,7 @@ class NumberControl(Control):
         if self._edit.hasFocus() and self._edit.isModified():
             return  # what is being typed is newer
         self.field.setCurrentIndex(self.field.findData(value))
-        self.field.setEditText(self._auto if value is None else self._words(value))
+        self._write(self._auto if value is None else self._words(value))
         self.show_bad(False)
 
     def words(self, value: Any) -> str:
@@ -143,7 +143,15 @@ class NumberControl(Control):
             shown = self.field.currentText()
             self.field.setItemText(0, self._auto)
             # What the user is typing just now stays.
-            self.field.setEditText(self._auto if shown == before else shown)
+            self._write(self._auto if shown == before else shown)
+
+    def _write(self, words: str) -> None:
+        """Show words in the field: where it is too narrow for them from their beginning on, and whole in its tip."""
+        self.field.setEditText(words)
+        if not self._edit.hasFocus():
+            self._edit.home(False)
+        room = self._edit.contentsRect().width() - 2
+        self._edit.setToolTip(texts.tip(words) if self._edit.fontMetrics().horizontalAdvance(words) > room else "")
 
     def _choices(self) -> list[Any]:
         setting = self.setting

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from qwen_desktop.core.errors import AppError, problem_of
 from qwen_desktop.hub.access import HUGGING_FACE, endpoint_of, token_name
 from qwen_desktop.hub.failures import host_of
 from qwen_desktop.services.events import SettingsChanged
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.local_files import path_of, shown_path
+from qwen_desktop.ui.file_dialogs import ask_for_folder
+from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
@@ -83,12 +83,8 @@ class FolderRow(QWidget):
         self.place.setText(shown_path(self._library.folder))
 
     def _choose(self) -> None:
-        dialog = QFileDialog(self.window(), self.tr("Choose the models folder"), str(self._library.folder))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.urlSelected.connect(lambda url: self.ask(path_of(url)))
-        dialog.open()
+        title = self.tr("Choose the models folder")
+        ask_for_folder(self.window(), title, self.ask, start=str(self._library.folder))
 
     def ask(self, chosen: str) -> None:
         """Ask before the models move to ``chosen``; without any there is nothing to ask."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pypdfium2
 
+from tests import foreign_chats
 from tests.histories import Place, fill
 
 PROGRAM = [sys.executable, "-m", "qwen_desktop", "history"]
@@ -63,9 +64,34 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path) -> None:
         (("export", "--all", "--format", "pdf", "--out", "-"), 2, "no text"),
         (("export", "--all", "--format", "md", "--out", "-"), 1, "Several chats"),
         (("export", "--folder", "nosuch", "--out", "x.json"), 1, "There is no folder called nosuch."),
-        (("import", str(tmp_path / "x.json")), 1, "holds no conversations"),
+        (("import", str(tmp_path / "x.json")), 1, "holds no chats"),
         (("import", str(tmp_path / "none.json")), 1, "does not exist"),
     ):
         done = run(tmp_path / "a", *arguments)
         assert done.returncode == code, done
         assert said in " ".join(done.stderr.decode().replace("│", " ").split())
+
+
+def test_what_other_programs_wrote_comes_in_and_is_found(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (tmp_path / "conversations.json").write_text(json.dumps([foreign_chats.chatgpt()]))
+    told = json.loads(run(home, "import", str(tmp_path / "conversations.json"), "--json").stdout)
+    assert (told["form"], told["conversations"], told["skipped"]) == ("ChatGPT", 1, 0)
+    assert json.loads(run(home, "import", str(tmp_path / "conversations.json"), "--json").stdout)["already"] == 1
+    shown = run(home, "show", told["ids"][0]).stdout.decode()
+    assert "One, two." in shown and "It says 1 2." not in shown  # the branch that was on show
+    found = json.loads(run(home, "search", "pelican", "--json").stdout)
+    assert {hit["conversation_id"] for hit in found} == set(told["ids"])
+    folder = tmp_path / "lmstudio" / "conversations" / "Work"
+    folder.mkdir(parents=True)
+    (folder / "1.conversation.json").write_text(json.dumps(foreign_chats.lm_studio()))
+    environment = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "QWEN_DESKTOP_HOME": str(home)}
+    nobody = subprocess.run(
+        [*PROGRAM, "import", "--from", "lm-studio"], env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert nobody.returncode == 1 and b"LM Studio keeps no chats" in nobody.stderr
+    folder.parent.parent.rename(tmp_path / ".lmstudio")
+    came = subprocess.run(
+        [*PROGRAM, "import", "--from", "lm-studio"], env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert came.returncode == 0 and b"1 chat came in from LM Studio" in came.stdout, came.stderr

@@ -120,7 +120,7 @@ def test_a_folder_and_a_pipe_are_refused(tmp_path: Path) -> None:
 
 def test_of_a_file_that_is_too_large_to_be_kept_the_text_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place in (blobs, attachments):
-        monkeypatch.setattr(place, "LARGEST", 1_000)
+        monkeypatch.setattr(place, "LARGEST_ATTACHMENT", 1_000)
     log = put(tmp_path, "server.log", b"2019-01-01 all is well\n" * 200)
     picture = put(tmp_path, "cat.png", png(9, 9) + bytes(2_000))
 

@@ -216,7 +216,7 @@ async def test_chat_with_it_begins_a_chat_that_says_what_was_filled_in(make: Mak
     card(shown, "Cook").click()
     shown.editor.chat.click()
     pane = ui.chat.pane
-    assert ui.window.pages.shows("view.chat") and pane.assistant.name == "Cook"
+    assert ui.window.pages.shows("view.chat") and pane.setup.assistant.name == "Cook"
     assert ui.chat.header.assistant.isVisible() and ui.chat.header.assistant.accessibleName() == "Assistant: Cook"
     assert pane.composer.thinking.value == "direct"
     chips = pane.fields.chips
@@ -257,23 +257,23 @@ async def test_an_assistant_is_chosen_in_the_empty_chat_and_left_again(make: Mak
     assert len(buttons) == 9 and pane.empty.assistants.isVisible() and pane.fields.isHidden()
     coder = buttons["shipped.coder"]
     coder.click()
-    assert pane.assistant.name == "Coder" and coder.isChecked() and pane.fields.isVisible()
+    assert pane.setup.assistant.name == "Coder" and coder.isChecked() and pane.fields.isVisible()
     wanted: list[str] = []
     pane.model_wanted.connect(wanted.append)
     assert "Qwen3 Coder 30B-A3B would suit it best and is not installed." in pane.empty._lacks.text()
     coder.click()
-    assert pane.assistant is None and not pane.fields.isVisible() and not ui.chat.header.assistant.isVisible()
+    assert pane.setup.assistant is None and not pane.fields.isVisible() and not ui.chat.header.assistant.isVisible()
     await ui.say("Hi")
     assert system(ui) == ""
     ui.chat.new_chat()
     pane.empty.assistants.buttons["shipped.editor"].click()
     ui.chat.new_chat()
-    assert pane.assistant is None, "a new chat is a new chat"
+    assert pane.setup.assistant is None, "a new chat is a new chat"
 
 
 async def test_the_way_to_a_missing_model(make: Make) -> None:
     ui = await opened(make, structs.replace(COOK, model="Qwen3 4B"))
-    ui.chat.pane.assist(own(ui)[0].id)
+    ui.chat.pane.setup.assist(own(ui)[0].id)
     ui.chat.pane.empty._get.click()
     await ui.rest()
     assert ui.window.pages.shows("view.models")
@@ -285,14 +285,14 @@ async def test_its_model_answers_until_another_one_is_chosen(make: Make) -> None
     model = InstalledModel("s", path, "special", "Q8_0", 1, (path,))
     ui.app.library.items = (model,)
     pane = ui.chat.pane
-    pane.assist(own(ui)[0].id)
+    pane.setup.assist(own(ui)[0].id)
     await ui.say("Hi")
     assert [engine.loads[-1].path for engine in ui.engines][-1] == path
-    assert pane.model_state.path == path
+    assert pane.setup.model_state.path == path
     other = ui.app.model_file("model.gguf")
     pane.model_menu.chosen.emit(other)
     await ui.rest()
-    assert pane.model is None and pane.model_state.path == other
+    assert pane.setup.model is None and pane.setup.model_state.path == other
     await ui.say("And you?")
     answer = (await ui.messages())[-1]
     assert answer.provenance is not None and answer.provenance.model_path == other
@@ -306,14 +306,14 @@ async def test_the_guide_is_asked_without_assistants(make: Make) -> None:
 async def test_the_menu_switches_the_chat_and_undo_brings_it_back(make: Make) -> None:
     ui = await opened(make, COOK)
     pane = ui.chat.pane
-    pane.assist(own(ui)[0].id)
+    pane.setup.assist(own(ui)[0].id)
     await ui.say("Hi")
     chat = ui.chat.current
     ui.window.actions_.trigger("chat.assistant")
-    entries = {action.text(): action for action in pane.assistant_menu.actions() if isinstance(action, QAction)}
+    entries = {action.text(): action for action in pane.setup.assistant_menu.actions() if isinstance(action, QAction)}
     assert entries["Cook"].isChecked() and {"No assistant", "General", "Assistants"} <= set(entries)
     entries["Step by step"].trigger()
-    pane.assistant_menu.hide()
+    pane.setup.assistant_menu.hide()
     await ui.rest()
     kept = await ui.app.history.get(chat)
     assert kept is not None and kept.assistant_id == "shipped.steps" and kept.thinking_budget == 4096
@@ -330,13 +330,13 @@ async def test_the_menu_switches_the_chat_and_undo_brings_it_back(make: Make) ->
 async def test_one_that_is_deleted_leaves_the_new_chat_and_stays_in_old_ones(make: Make) -> None:
     ui = await opened(make, COOK)
     pane = ui.chat.pane
-    pane.assist(own(ui)[0].id)
+    pane.setup.assist(own(ui)[0].id)
     await ui.say("Hi")
     ui.chat.new_chat()
-    pane.assist(own(ui)[0].id)
+    pane.setup.assist(own(ui)[0].id)
     await ui.app.assistants.delete(own(ui)[0].id)
     await ui.rest()
-    assert pane.assistant is None and not ui.chat.header.assistant.isVisible()
+    assert pane.setup.assistant is None and not ui.chat.header.assistant.isVisible()
     ui.chat.step(1)
     await ui.rest()
     await ui.say("More")

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QMenu
 from qwen_desktop.core.chat import Message, Status, new_id
 from qwen_desktop.core.engine import FinishReason, Sampling
 from qwen_desktop.core.parts import TextPart, ThinkingPart
+from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.widgets.dialog import Dialog
 from tests.scripted_engine import Script
 from tests.ui.branching import all_of, branch, on_show, read, settle
@@ -219,7 +220,8 @@ async def test_the_newest_of_all_is_undone_first(make: Make) -> None:
     chat, ids = await talk(ui, 2)
     ui.chat.pane.messages.delete(ids[2])
     await ui.until(lambda: on_show(ui) == ids[:2])
-    ui.chat._delete(gone.id)
+    ui.chat.sidelist.hold(Picked((gone.id,)))
+    ui.chat.delete()
     await ui.until(lambda: await_none(ui, gone.id))
     ui.key(ui.window, Qt.Key.Key_Z, CTRL)
     await ui.until(lambda: not await_none(ui, gone.id))
@@ -380,8 +382,8 @@ async def test_the_row_and_the_menu_have_what_there_is_to_do(make: Make) -> None
     ]  # fmt: skip
     menu = await menu_of(ui, made)
     assert entries(menu) == [
-        "Copy message", "Copy as Markdown", "Copy with thoughts", "Edit message", "Regenerate answer",
-        "Regenerate with…", "Continue answer", "Fork from here", "Show versions", "Delete message",
+        "Copy message", "Copy as Markdown", "Copy as rich text", "Copy with thoughts", "Edit message",
+        "Regenerate answer", "Regenerate with…", "Continue answer", "Fork from here", "Show versions", "Delete message",
     ]  # fmt: skip
     choose(menu, "Copy with thoughts")
     await ui.until(lambda: "Hm." in QGuiApplication.clipboard().text())

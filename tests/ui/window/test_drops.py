@@ -14,7 +14,7 @@ from qwen_desktop.core.assistant_files import SUFFIX
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui.assistants.page import AssistantsPage
-from qwen_desktop.ui.import_dialog import ImportDialog
+from qwen_desktop.ui.import_dialog import ChatsImportDialog
 from qwen_desktop.ui.widgets.buttons import TextButton
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def drop(ui: Ui, where: str, *files: Path) -> None:
     ui.window.dropEvent(QDropEvent(QPointF(place), Qt.DropAction.CopyAction, data, button, held))
 
 
-def asked(ui: Ui) -> list[ImportDialog]:
-    return [each for each in ui.window.findChildren(ImportDialog) if each.isVisible()]
+def asked(ui: Ui) -> list[ChatsImportDialog]:
+    return [each for each in ui.window.findChildren(ChatsImportDialog) if each.isVisible()]
 
 
 async def files(ui: Ui, folder: Path) -> dict[str, Path]:

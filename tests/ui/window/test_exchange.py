@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QFileDialog
 
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui.export_dialog import ExportDialog
-from qwen_desktop.ui.import_dialog import ImportDialog
+from qwen_desktop.ui.import_dialog import ChatsImportDialog
+from qwen_desktop.ui.widgets.buttons import TextButton
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -43,9 +44,8 @@ async def test_ctrl_s_exports_the_chat_on_show_to_the_place_that_is_chosen_and_s
     dialog.go_button.click()
     chooser = dialog.findChild(QFileDialog)
     assert chooser is not None
-    chooser.close()
     place = tmp_path / "Heaps.md"
-    dialog.export(place)
+    ui.pick(chooser, place)
     await ui.rest()
     await ui.until(place.exists)
     assert "What is a heap?" in place.read_text()
@@ -116,12 +116,14 @@ async def test_a_dropped_export_is_offered_and_imported_and_can_be_taken_back(ma
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     drop = QDropEvent(QPointF(500, 300), Qt.DropAction.CopyAction, data, left, none)
     ui.window.dropEvent(drop)
-    await ui.rest()
-    dialog = _dialog(ui, ImportDialog)
-    assert isinstance(dialog, ImportDialog)
+    dialog = _dialog(ui, ChatsImportDialog)
+    assert isinstance(dialog, ChatsImportDialog)
     assert "chats.json" in dialog.state.text()
     assert await ui.app.history.list() == ()
-    dialog.begin()
+    offered = [button for button in dialog.findChildren(TextButton) if not button.isHidden()]
+    kinds = [(button.text(), button.property("kind") or "") for button in offered]
+    assert kinds == [("Cancel", ""), ("Import", "primary")]
+    offered[1].click()
     await ui.until(lambda: not dialog.undo_button.isHidden())
     await ui.rest()
     assert "1 chat came in." in dialog.state.text()
@@ -140,11 +142,11 @@ async def test_an_import_says_what_it_could_not_read_and_what_was_there(make: Ma
     place = tmp_path / "chats.json"
     await ui.app.exports.export(Wanted(format="json"), place)
     place.write_text(place.read_text().replace('"conversations":[', '"conversations":[{"conversation":5},'))
-    dialog = ImportDialog(ui.window.ui, ui.window, place)
+    dialog = ChatsImportDialog(ui.window.ui, ui.window, place)
     dialog.begin()
     await ui.until(dialog.reasons.isVisible)
     assert "1 item could not be read" in dialog.results[0].text()
-    assert "Conversation 1 of the file is damaged." in dialog.reasons.toPlainText()
+    assert "Chat 1 of the file is damaged." in dialog.reasons.toPlainText()
     assert "already" in dialog.state.text()
     assert dialog.undo_button.isHidden()
     dialog.reject()
@@ -154,10 +156,10 @@ async def test_an_import_says_what_it_could_not_read_and_what_was_there(make: Ma
 async def test_a_file_that_is_none_is_a_sentence(content: bytes, make: Make, tmp_path: Path) -> None:
     ui = await make()
     (tmp_path / "x.json").write_bytes(content)
-    ImportDialog(ui.window.ui, ui.window, tmp_path / "x.json").begin()
+    ChatsImportDialog(ui.window.ui, ui.window, tmp_path / "x.json").begin()
     await ui.until(ui.toasts)
     assert "x.json" in ui.toasts()[0]
-    assert not [each for each in ui.window.findChildren(ImportDialog) if each.isVisible()]
+    assert not [each for each in ui.window.findChildren(ChatsImportDialog) if each.isVisible()]
 
 
 async def test_all_chats_are_exported_from_the_settings(make: Make) -> None:

@@ -168,11 +168,12 @@ async def test_one_panel_at_a_time_and_esc_closes_it(make: Make) -> None:
     ui = await make()
     await ui.say("One")
     header = ui.chat.header
-    header.versions_button.click()
+    ui.window.actions_.trigger("chat.versions")
+    assert ui.chat.pane.versions.isVisible()
     header.instructions_button.click()
     assert panel(ui).isVisible()
     assert not ui.chat.pane.versions.isVisible()
-    assert (header.versions_button.isChecked(), header.instructions_button.isChecked()) == (False, True)
+    assert header.instructions_button.isChecked()
     QTest.keyClick(panel(ui).text, Qt.Key.Key_Escape)
     assert not panel(ui).isVisible()
     assert not header.instructions_button.isChecked()
@@ -194,7 +195,7 @@ async def test_what_the_card_says_follows_the_thinking_mode(make: Make) -> None:
     ui = await make()
     await ui.say("One")
     panel(ui).open()
-    info = ui.chat.pane.model_state.info
+    info = ui.chat.pane.setup.model_state.info
     cards = {"thinking_sampling": Sampling(temperature=0.6), "direct_sampling": Sampling(temperature=0.7)}
     can = Capabilities(thinking=tuple(ThinkingMode))
     info = structs.replace(info, capabilities=can, local=structs.replace(info.local, **cards))

@@ -216,7 +216,7 @@ async def test_steps_that_come_faster_than_they_are_stored_all_count(make: Make)
     assert ui.app.preferences.settings.appearance.text_size == 130
     stalled = [stall(ui, 0.01) for _ in range(2)]
     for wanted in ("think", "direct", "auto", "think", "direct"):
-        ui.chat.pane.cycle_thinking()
+        ui.chat.pane.setup.cycle_thinking()
         assert ui.chat.pane.composer.thinking.value == wanted
         stalled.append(stall(ui, 0.01))
         await asyncio.sleep(0.012)

@@ -13,6 +13,7 @@ from qwen_desktop.ui.chat.list_nodes import ARCHIVE
 from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.move_dialog import MoveDialog
 from qwen_desktop.ui.chat.tags_dialog import TagsDialog
+from qwen_desktop.ui.export_dialog import ExportDialog
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog
 
@@ -325,6 +326,43 @@ async def test_the_menu_of_the_header_means_the_chat_on_show_and_a_folders_menu_
     assert folder["home"] in side.model.opened and side.model.index_of(ui.chat.current).isValid()
 
 
+async def test_the_menu_of_the_list_has_what_is_done_with_any_chat_and_exports_what_it_means(make: Make) -> None:
+    ui, chats, _ = await some(make)
+    side, actions = ui.chat.sidelist, ui.window.actions_
+    of_one_on_show = {"chat.versions", "chat.instructions", "chat.assistant"}
+    names = {action.objectName() for action in side._menu.actions()}
+    assert names.isdisjoint(of_one_on_show) and "chat.export" in names
+    assert {action.objectName() for action in ui.chat.header._menu.actions()} >= of_one_on_show | names
+    click(ui, chats[1])
+    click(ui, chats[2], CTRL)
+    ui.chat.open("")
+    await ui.rest()
+    at = place(ui, chats[2])
+    port = side.view.viewport()
+    QApplication.sendEvent(port, QContextMenuEvent(QContextMenuEvent.Reason.Mouse, at, port.mapToGlobal(at)))
+    menu = QApplication.activePopupWidget()
+    meant = side.picked.chats
+    assert menu is not None and actions["chat.export"].isEnabled() and chats[2] in meant
+    QTest.mouseClick(menu, LEFT, pos=menu.actionGeometry(actions["chat.export"]).center())
+    dialog = dialog_of(ui, ExportDialog)
+    assert dialog._wanted.ids == meant
+    dialog.reject()
+
+
+async def test_the_buttons_of_the_header_mean_the_chat_on_show(make: Make) -> None:
+    ui, chats, _ = await some(make)
+    ui.chat.new_chat()
+    await ui.say("Hello")
+    here = ui.chat.current
+    click(ui, chats[2], CTRL)
+    click(ui, chats[3], CTRL)
+    assert here == ui.chat.current and len(ui.chat.sidelist.picked.chats) >= 2
+    ui.chat.header.export_button.click()
+    dialog = dialog_of(ui, ExportDialog)
+    assert dialog._wanted.ids == (here,)
+    dialog.reject()
+
+
 async def test_folders_that_were_open_are_open_at_the_next_start_and_a_new_one_is_named(make: Make) -> None:
     ui, _, folder = await some(make)
     side = ui.chat.sidelist
@@ -380,3 +418,29 @@ async def test_a_new_chat_follows_the_folder_that_it_will_be_in(make: Make) -> N
     assert ui.chat.header.title.text() == "New chat"
     await ui.say("hello")
     assert await folder_of(ui, ui.chat.current) == ""
+
+
+async def test_a_folder_is_made_and_named_in_one_and_taken_back_in_one(make: Make) -> None:
+    ui, chats, folder = await some(make)
+    side = ui.chat.sidelist
+    ui.window.actions_.trigger("folder.new")
+    await ui.until(lambda: side.view.viewport().findChildren(QLineEdit))
+    editor = side.view.viewport().findChildren(QLineEdit)[0]
+    QTest.keyClicks(editor, "Letters")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    await ui.until(lambda: any("Letters" in toast for toast in ui.toasts()))
+    await ui.rest()
+    assert len(ui.window.notify.toasts.shown) == 1 and ui.toasts()[-1] == "The folder “Letters” is created."
+    made = next(key for key, folder in side.model.folders.all.items() if folder.name == "Letters")
+    await back(ui)
+    assert made not in side.model.folders and side.model.folder_index(folder["home"]).isValid()
+    drag(ui, chats[1], folder["home"])
+    await ui.rest()
+    assert ui.toasts()[-1] == "“chat 1” is in “Home” now."
+
+
+async def test_a_later_name_of_a_folder_is_told_by_itself(make: Make) -> None:
+    ui, _, folder = await some(make)
+    ui.chat.lists.rename_folder(folder["home"], "House")
+    await ui.rest()
+    assert ui.toasts()[-1] == "The folder is now called “House”."

@@ -106,7 +106,7 @@ async def test_each_has_its_own_model_and_keeps_it_with_its_conversation(make: M
     for path in reversed(paths):
         await ui.app.models.open_file(path)
     left, right = side_by_side(ui)
-    right.set_model(FileRef(paths[1]))
+    right.setup.set_model(FileRef(paths[1]))
     assert left.composer.model.name == "chosen" and right.composer.model.name == "other"
     for pane, ticks in ((left, [False, True, False]), (right, [False, False, True])):
         pane.choose_model()
@@ -125,7 +125,7 @@ async def test_each_has_its_own_model_and_keeps_it_with_its_conversation(make: M
     assert right.composer.model.name == "chosen"
     right.open(await ui.app.history.get(mine))
     assert right.composer.model.name == "other"
-    right.set_model(None)
+    right.setup.set_model(None)
     await ui.rest()
     assert right.composer.model.name == "chosen"
     told: list[tuple[str, str]] = []
@@ -167,9 +167,9 @@ async def test_whatever_is_done_in_one_the_other_stays_as_it_is(make: Make, seed
             case "new":
                 pane.open(None)
             case "think":
-                pane.cycle_thinking()
+                pane.setup.cycle_thinking()
             case "model":
-                pane.set_model(chance.choice([None, FileRef(chance.choice(paths))]))
+                pane.setup.set_model(chance.choice([None, FileRef(chance.choice(paths))]))
             case "rename" if pane.current:
                 await ui.app.history.rename(pane.current, f"title {step}")
             case "regenerate":
@@ -188,16 +188,16 @@ async def test_what_is_stored_for_one_is_not_old_news_by_what_is_stored_for_the_
     for pane in (left, right):
         say(pane, "hello")
     await ui.rest()
-    left.cycle_thinking()
-    right.cycle_thinking()
-    right.cycle_thinking()
+    left.setup.cycle_thinking()
+    right.setup.cycle_thinking()
+    right.setup.cycle_thinking()
     await asyncio.sleep(0)
     await ui.rest()
     for pane, mode in ((left, ThinkingMode.THINK), (right, ThinkingMode.DIRECT)):
         found = await ui.app.history.get(pane.current)
         assert found is not None and found.thinking is mode
         assert pane.composer.thinking.value == mode.value
-        assert not ui.window.operations.pending(pane._thinking_wish)
+        assert not ui.window.operations.pending(pane.setup._thinking_wish)
 
 
 async def test_what_another_program_said_meanwhile_is_on_show_with_the_next_message(make: Make) -> None:

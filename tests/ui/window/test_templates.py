@@ -63,6 +63,25 @@ async def test_a_slash_opens_the_menu_and_typing_filters_it(make: Make) -> None:
     assert not menu(ui).isVisible()  # Esc has said that it is a slash
 
 
+async def test_the_first_one_is_marked_where_nobody_has_templates_of_their_own(make: Make) -> None:
+    ui = await ready(make)
+    ui.type("/")
+    await ui.rest()
+    assert menu(ui).list.currentRow() == 0, "Enter inserts it"
+
+
+async def test_the_box_is_as_high_as_what_is_put_in_at_once(make: Make) -> None:
+    ui = await ready(make, ("Long", "Lines that need more room than there is on one, " * 6 + "\n\n{{text:long}}"))
+    ui.type("/")
+    await ui.until(lambda: "Long" in names(ui))
+    ui.press(Qt.Key.Key_Return)
+    await ui.rest()
+    shown = box(ui)
+    rows = shown.document().documentLayout().documentSize().height()
+    assert rows > 4
+    assert shown.viewport().height() >= rows * shown.fontMetrics().lineSpacing()
+
+
 async def test_a_slash_elsewhere_is_a_slash(make: Make) -> None:
     ui = await ready(make)
     for text in ("1/", "/usr/l", "and /t"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from PySide6.QtCore import Qt
 
 from qwen_desktop.core.chat import is_temporary
@@ -21,7 +22,9 @@ async def test_it_is_shown_as_one_and_the_next_start_does_not_know_it(make: Make
     where = ui.chat.current
     assert is_temporary(where)
     assert header.temporary.isVisible()
-    assert not header.keep_button.isVisible()  # there is nothing to keep
+    for button in (header.keep_button, header.find_button, header.export_button):
+        assert not button.isVisible()  # there is nothing yet
+    assert header.menu_button.isVisible()
     assert pane.composer._dashed
     assert "gone" in pane.empty._text.text()
     ui.key(ui.window, Qt.Key.Key_T, CTRL, SHIFT)  # it is empty: another one would be the same
@@ -45,8 +48,15 @@ async def test_it_is_shown_as_one_and_the_next_start_does_not_know_it(make: Make
     assert b"secret" not in ui.app.paths.database_file.read_bytes()
 
 
-async def test_it_is_kept_when_asked(make: Make) -> None:
+@pytest.mark.parametrize("others", [0, 2])
+async def test_it_is_kept_when_asked_and_stays_on_show(make: Make, others: int) -> None:
     ui = await make()
+    for number in range(others):
+        ui.chat.new_chat()
+        await ui.say(f"Another {number}")
+        ui.window.actions_.trigger("chat.pin")  # stands below the temporary one, and above what that becomes
+        await ui.rest()
+    before = set(ui.chat.sidelist.model.ids())
     ui.window.actions_.trigger("chat.temporary")
     await ui.rest()
     await ui.say("Keep me")
@@ -56,10 +66,12 @@ async def test_it_is_kept_when_asked(make: Make) -> None:
     await ui.rest()
     assert ui.chat.current == where[1:]
     assert ui.chat.pane.composer.draft.text == "and this draft"
-    assert [entry.title for entry in await ui.app.history.list()] == ["Keep me"]
-    assert ui.chat.sidelist.model.ids() == [where[1:]]
+    assert not ui.chat.header.temporary.isVisible()
+    assert [entry.title for entry in await ui.app.history.list() if entry.id not in before] == ["Keep me"]
+    assert set(ui.chat.sidelist.model.ids()) == {where[1:], *before}
     assert not ui.chat.header.keep_button.isVisible()
     await ui.until(lambda: len(ui.chat.pane.transcript.items) == 2)
+    assert ui.chat.header.title.text() == "Keep me"
 
 
 async def test_it_can_be_deleted_with_undo(make: Make) -> None:

@@ -10,7 +10,7 @@ import pytest
 from qwen_desktop.core.commands import COMMANDS, WIDGET_KEYS, command
 
 PLATFORMS = ("linux", "win32", "darwin")
-MENUS = {"app", "chat", "chat.copy", "folder", "model", "message", ""}
+MENUS = {"app", "chat", "chat.copy", "shown", "folder", "model", "message", ""}
 
 
 def test_ids_and_titles_are_unique() -> None:

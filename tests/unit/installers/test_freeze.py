@@ -45,6 +45,8 @@ def frozen(folder: Path) -> Path:
         "diagrams/pele.js",
         "../../ziamath/fonts/STIXTwoMath-Regular.ttf",
         "../../latex2mathml/unimathsymbols.txt",
+        "../../pypdfium2_raw/libpdfium.so",
+        "../../PySide6/Qt/plugins/platforms/libqoffscreen.so",
     ):
         (resources / name).parent.mkdir(parents=True, exist_ok=True)
         (resources / name).write_text("here")
@@ -60,7 +62,9 @@ def test_a_whole_folder_passes_and_one_without_the_guide_is_refused(tmp_path: Pa
     assert set(verify.kinds(folder)) == {"haswell"}
     (folder / "_internal/ziamath/fonts/STIXTwoMath-Regular.ttf").unlink()
     (folder / "_internal/qwen_desktop/_resources/guide/guide.gguf").unlink()
-    with pytest.raises(Failed, match="lacks the guide, the font of formulas"):
+    (folder / "_internal/pypdfium2_raw/libpdfium.so").unlink()
+    (folder / "_internal/PySide6/Qt/plugins/platforms/libqoffscreen.so").unlink()
+    with pytest.raises(Failed, match="lacks the guide, the font of formulas, what reads PDFs, what writes PDFs"):
         freeze.check(folder)
 
 

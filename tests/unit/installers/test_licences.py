@@ -140,12 +140,21 @@ def test_fonts_data_and_scripts_of_others_are_listed_with_their_own_licences(
     )
 
 
-def test_pdfium_has_the_texts_of_all_that_is_linked_into_it(make: Callable[..., list[Component]]) -> None:
+def test_pdfium_has_the_texts_of_all_that_is_linked_into_it_and_its_package_only_its_own(
+    make: Callable[..., list[Component]],
+) -> None:
     library = "pypdfium2_raw/libpdfium.so"
-    texts = {"licenses/BUILD_LICENSES/pdfium.txt": "PDFium", "licenses/BUILD_LICENSES/lcms.txt": "Little CMS"}
+    texts = {
+        "licenses/LICENSES/BSD-3-Clause.txt": "Neither the name", "licenses/BUILD_LICENSES/pdfium.txt": "PDFium",
+        "licenses/BUILD_LICENSES/lcms.txt": "Little CMS", "licenses/BUILD_LICENSES/android/v.txt": "Of others",
+    }  # fmt: skip
     parts = by_name(make(f"_internal/{library}", packages=(package("pypdfium2", "", library, texts=texts),)))
     assert parts["PDFium"].files[0][0] == f"_internal/{library}" and not parts["pypdfium2"].files
     assert {"PDFium", "Little CMS"} <= set(parts["PDFium"].texts)
+    own = parts["pypdfium2"].texts
+    assert own[0] == "Neither the name" and not set(own[:1]) & set(parts["PDFium"].texts)
+    assert not {"PDFium", "Little CMS", "Of others"} & set(own)
+    assert "Of others" not in parts["PDFium"].texts
     assert parts["pypdfium2"].licence == "Apache-2.0 AND BSD-3-Clause"
 
 

@@ -76,6 +76,8 @@ def test_only_a_picture_with_content_counts_as_painted() -> None:
     size = 100 * 100
     assert not Picture(100, 100, pixels(*[0xFFFFFF] * size)).painted()
     assert not Picture(100, 100, pixels(*[0xFFFFFF] * (size - 100), *[0x20] * 50, *[0x30] * 50)).painted()
+    # a frame whose title has shades and letters, around nothing
+    assert not Picture(100, 100, pixels(*[0] * (size - 200), *range(0x100, 0x1C8))).painted()
     # the byte without meaning makes no colours
     assert not Picture(100, 100, pixels(*[0xFFFFFF | (at % 200) << 24 for at in range(size)])).painted()
     assert Picture(100, 100, pixels(*[0xFFFFFF] * (size - 500), *range(500))).painted()
@@ -187,7 +189,7 @@ def test_the_questions_are_about_facts_that_the_guide_has() -> None:
 
 def history(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path)
-    columns = "seq INTEGER PRIMARY KEY, role, parts, status, finish_reason, provenance, stats"
+    columns = "seq INTEGER PRIMARY KEY, role, parts, status, finish_reason, provenance, stats, conversation_id"
     connection.execute(f"CREATE TABLE messages ({columns})")
     return connection
 
@@ -200,15 +202,15 @@ def test_the_newest_message_is_read(tmp_path: Path) -> None:
     assert smoke_files.last_message(path) is None
     parts = json.dumps([{"type": "thinking", "text": "Hm."}, {"type": "text", "text": "Press `Ctrl+N`."}])
     with connection:
-        connection.execute("INSERT INTO messages VALUES (1, 'user', '[]', 'done', NULL, NULL, NULL)")
-        values = ("assistant", parts, "done", "stop", '{"guide": true}', "{}")
-        connection.execute("INSERT INTO messages VALUES (2, ?, ?, ?, ?, ?, ?)", values)
+        connection.execute("INSERT INTO messages VALUES (1, 'user', '[]', 'done', NULL, NULL, NULL, 'c')")
+        values = ("assistant", parts, "done", "stop", '{"guide": true}', "{}", "c")
+        connection.execute("INSERT INTO messages VALUES (2, ?, ?, ?, ?, ?, ?, ?)", values)
     found = smoke_files.last_message(path)
     connection.close()
     smoke_files.rewrite_last(path, "Other *words*.")
     changed = smoke_files.last_message(path)
     assert found is not None and changed == found._replace(text="Other *words*.")
-    assert (found.seq, found.text, found.provenance) == (2, "Press `Ctrl+N`.", {"guide": True})
+    assert (found.seq, found.text, found.provenance, found.conversation) == (2, "Press `Ctrl+N`.", {"guide": True}, "c")
     assert smoke_files.wrong_with(found, ["Ctrl+N"]) == ""
     assert "lacks Ctrl+K" in smoke_files.wrong_with(found, ["Ctrl+K"])
     assert "failed" in smoke_files.wrong_with(found._replace(status="failed"), [])

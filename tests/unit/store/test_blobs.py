@@ -100,7 +100,7 @@ def test_what_is_damaged_or_gone_says_so_and_is_mended_by_attaching_it_again(hom
 
 
 def test_too_large_and_no_room(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blobs, "LARGEST", 5_000_000)
+    monkeypatch.setattr(blobs, "LARGEST_ATTACHMENT", 5_000_000)
 
     async def main() -> None:
         async with store(home) as s:

@@ -24,8 +24,9 @@ from qwen_desktop.core.parts import (
     ToolResultPart,
 )
 from qwen_desktop.core.text import Text
+from qwen_desktop.core.titles import title_of
 from qwen_desktop.services.events import EventBus
-from qwen_desktop.services.history import History, title_of
+from qwen_desktop.services.history import History
 from qwen_desktop.store import blobs, branches, conversations, messages
 from qwen_desktop.store.connection import Connection, connect, transaction
 

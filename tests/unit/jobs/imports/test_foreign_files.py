@@ -13,7 +13,8 @@ import pytest
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.exchange import ImportedConversation, Source
 from qwen_desktop.core.parts import FilePart, ImagePart
-from qwen_desktop.jobs.imports import files, forms
+from qwen_desktop.hub.other_apps import Surroundings
+from qwen_desktop.jobs.imports import files, forms, places
 from tests import foreign_chats
 
 
@@ -57,7 +58,7 @@ def test_a_bare_list_of_chatgpt(tmp_path: Path) -> None:
     path.write_text(json.dumps([*chats(3), {"title": "no tree"}, None]))
     found, source = read(path, tmp_path / "s", "ChatGPT")
     assert [chat.conversation.title for chat in found] == ["Chat 0", "Chat 1", "Chat 2"]
-    assert source.skipped == 2 and "Conversation 4" in str(source.reasons[0])
+    assert source.skipped == 2 and "Chat 4" in str(source.reasons[0])
     assert len({chat.conversation.id for chat in found}) == 3
 
 
@@ -180,3 +181,28 @@ def test_mutated_files_say_a_sentence_or_come_in(tmp_path: Path) -> None:
         except AppError as error:
             assert error.problem.sentence()
     assert came_in > 20
+
+
+def test_what_other_programs_keep_here_is_found(tmp_path: Path) -> None:
+    around = Surroundings(tmp_path, {}, "linux")
+    assert places.places(around) == []
+    folder = tmp_path / ".lmstudio" / "conversations" / "Work"
+    folder.mkdir(parents=True)
+    (folder / "1.conversation.json").write_text(json.dumps(foreign_chats.lm_studio()))
+    (folder / "notes.json").write_text("{}")
+    thread, _ = foreign_chats.jan()
+    for number in range(3):
+        kept = tmp_path / ".local" / "share" / "Jan" / "data" / "threads" / f"t{number}"
+        kept.mkdir(parents=True)
+        (kept / "thread.json").write_text(json.dumps(thread))
+    studio, jan = places.places(around)
+    assert (studio.program, studio.path, studio.count) == ("LM Studio", str(folder.parent), 1)
+    assert (jan.program, jan.count) == ("Jan", 3)
+    assert [read(Path(place.path), tmp_path / "s", place.program) for place in (studio, jan)]
+
+
+def test_one_without_a_title_is_called_by_its_first_question(tmp_path: Path) -> None:
+    path = tmp_path / "conversations.json"
+    path.write_text(json.dumps([foreign_chats.chatgpt() | {"title": None}]))
+    (found,), _ = read(path, tmp_path / "s", "ChatGPT")
+    assert (found.conversation.title, found.conversation.titled) == ("What is this?", False)
