@@ -471,6 +471,11 @@ class MainWindow(FirstPaintWindow):
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        from qwen_desktop.ui import tabbing  # noqa: PLC0415 - not before the first paint
+
+        return tabbing.step(self, forward=forward)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         self._incoming.drag(event)
 

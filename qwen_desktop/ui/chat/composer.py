@@ -111,6 +111,7 @@ class Composer(FloatingFrame):
         tools.add(left)
         tools.add(right, wide=True)
         self._above = column(self.line, self.attached, self.waiting, gap=8)
+        QWidget.setTabOrder(self.attach_button, self.slash)
         column(self._above, self.edit, self.switches, self.fields, 22, tools, on=self, margins=(17, 13, 12, 10))
 
     # Content ----------------------------------------------------------------------------------------------------------

@@ -340,6 +340,9 @@ class ChatPage(ListPage):
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:
         self.sidelist.model.set_folders(event.folders)
+        if self.pane.new_folder and self.pane.new_folder not in self.sidelist.model.folders:
+            self.pane.new_folder = ""  # the new chat will be in none
+        self._show_pane()
 
     def _show_unsent(self, _event: object = None) -> None:
         self.sidelist.model.set_unsent(self._ui.services.drafts.unsent() - {self.current})

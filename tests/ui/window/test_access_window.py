@@ -124,6 +124,30 @@ async def test_tab_goes_from_the_line_to_the_attachments_to_the_box(make: Make) 
     assert picture.remove.hasFocus()
 
 
+async def test_tab_goes_through_all_of_the_window_as_one_reads_it(make: Make) -> None:
+    ui = await make()
+    await ui.say("one")
+    ui.window.activateWindow()
+    await ui.until(ui.window.isActiveWindow)
+    chat, composer = ui.chat, ui.chat.pane.composer
+    composer.edit.setFocus()
+    way: list[QWidget] = [composer.edit]
+    for key in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab):
+        way = way[-1:]
+        while len(way) == 1 or (way[-1] is not composer.edit and len(way) < 60):
+            ui.key(way[-1], key)
+            now = QApplication.focusWidget()
+            assert now is not None
+            way.append(now)
+        order = way if key == Qt.Key.Key_Tab else way[::-1]
+        wanted = [
+            composer.edit, composer.attach_button, composer.slash, composer.model, ui.window.rail.button("view.chat"),
+            chat.sidelist.new_button, chat.sidelist.search, chat.sidelist.view, chat.header.find_button,
+            chat.header.menu_button, chat.pane.transcript,
+        ]  # fmt: skip
+        assert list(dict.fromkeys(each for each in order[:-1] if each in wanted)) == wanted
+
+
 async def test_f6_goes_through_the_parts_of_the_window(make: Make) -> None:
     ui = await make()
     await ui.say("one")

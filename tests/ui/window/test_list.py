@@ -407,6 +407,19 @@ async def test_what_is_written_and_not_sent_shows_in_the_list_and_stays_through_
     assert ui.chat.pane.composer.draft.text == "half a thought"
 
 
+async def test_a_new_chat_follows_the_folder_that_it_will_be_in(make: Make) -> None:
+    ui, _, folder = await some(make)
+    ui.chat.new_chat(folder["home"])
+    await ui.app.arranging.rename_folder(folder["home"], "House")
+    await ui.rest()
+    assert ui.chat.header.title.text() == "New chat in House"
+    await ui.app.arranging.delete_folder(folder["home"])
+    await ui.rest()
+    assert ui.chat.header.title.text() == "New chat"
+    await ui.say("hello")
+    assert await folder_of(ui, ui.chat.current) == ""
+
+
 async def test_a_folder_is_made_and_named_in_one_and_taken_back_in_one(make: Make) -> None:
     ui, chats, folder = await some(make)
     side = ui.chat.sidelist

@@ -181,7 +181,7 @@ async def test_a_temporary_chat_stays_where_it_is_when_others_are_dragged(make: 
     drag(ui, chats[3], folder["home"])
     await ui.rest()
     assert await folder_of(ui, chats[3]) == folder["home"]
-    assert ui.toasts()[-1] == "1 chat is in “Home” now."
+    assert ui.toasts()[-1] == "“chat 3” is in “Home” now."
 
 
 async def test_a_temporary_chat_is_exported_and_comes_in_as_a_lasting_one(make: Make, tmp_path: Path) -> None:
