@@ -309,17 +309,17 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>%n thing(s) (is|are) in no folder now.</source>
+            <source>%n item(s) (is|are) in no folder now.</source>
             <translation>
-                <numerusform>%n thing is in no folder now.</numerusform>
-                <numerusform>%n things are in no folder now.</numerusform>
+                <numerusform>%n item is in no folder now.</numerusform>
+                <numerusform>%n items are in no folder now.</numerusform>
             </translation>
         </message>
         <message numerus="yes">
-            <source>%n thing(s) (is|are) in “{folder}” now.</source>
+            <source>%n item(s) (is|are) in “{folder}” now.</source>
             <translation>
-                <numerusform>%n thing is in “{folder}” now.</numerusform>
-                <numerusform>%n things are in “{folder}” now.</numerusform>
+                <numerusform>%n item is in “{folder}” now.</numerusform>
+                <numerusform>%n items are in “{folder}” now.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

@@ -116,6 +116,7 @@ async def test_a_dropped_export_is_offered_and_imported_and_can_be_taken_back(ma
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     drop = QDropEvent(QPointF(500, 300), Qt.DropAction.CopyAction, data, left, none)
     ui.window.dropEvent(drop)
+    await ui.rest()
     dialog = _dialog(ui, ChatsImportDialog)
     assert isinstance(dialog, ChatsImportDialog)
     assert "chats.json" in dialog.state.text()
