@@ -10,8 +10,8 @@ from pathlib import Path
 
 #: A window that shows letters has hundreds of colours (their edges are smoothed), an empty frame has three.
 _COLOURS = 40
-#: With this much of one colour there is no content.
-_MOST = 0.995
+#: With this much of one colour there is no content: a frame with its title, 0.98, may come before the first painting.
+_MOST = 0.96
 
 
 @dataclass(frozen=True)

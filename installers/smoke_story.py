@@ -345,6 +345,7 @@ class Story:
         chat = chats.all()
         self._desk.expect_no_processes("the commands for chats")
         run = self._desk.open("chats", [], "a start with chats")
+        self._desk.memory(run, "idle with chats")
         seen = platform.picture()
         platform.press("palette")
         until("The opening of the palette", lambda: platform.picture().changed(seen) > _MOST, 15)

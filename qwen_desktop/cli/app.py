@@ -131,7 +131,7 @@ def application(build: Build) -> typer.Typer:
         ] = None,
         assistant: Annotated[
             str | None,
-            typer.Option(metavar="NAME", help="An assistant of the window answers; assistants list names them."),
+            typer.Option(metavar="NAME", help="This assistant answers; assistants list names them all."),
         ] = None,
         field: Annotated[
             list[str] | None,

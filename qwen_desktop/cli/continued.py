@@ -66,7 +66,9 @@ async def choose(history: History, wanted: str) -> Conversation:
 
 def _named(found: Sequence[Conversation], wanted: str) -> Conversation:
     prefix = wanted.strip().lower()
-    fitting = [entry for entry in found if entry.id.startswith(prefix)]
+    if whole := next((entry for entry in found if entry.id == wanted.strip()), None):
+        return whole  # an imported one may have an id of another form
+    fitting = [entry for entry in found if entry.id.lower().startswith(prefix)]
     if len(prefix) < SHORTEST:
         raise _short(shown(wanted) or "“”", SHORTEST, _listed(found))
     if not fitting:

@@ -52,7 +52,7 @@ def history_app(guarded: Guard) -> typer.Typer:
                 help='Words, "phrases", -without, and folder: tag: model: before: after: has:code has:file has:image.',
             ),
         ],
-        limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="So many hits at most.")] = 20,
+        limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="Show so many hits at most.")] = 20,
         as_json: _Json = False,
     ) -> None:
         """Search titles and messages, in attached files too."""
@@ -69,7 +69,7 @@ def history_app(guarded: Guard) -> typer.Typer:
 
     @app.command()
     def restore(path: Annotated[Path, typer.Argument(metavar="PATH", help="A backup.")], yes: _Yes = False) -> None:
-        """Have the chats of a backup again, in place of those there are, which are kept as a backup of their own."""
+        """Restore the chats of a backup. Those that are there now are kept as a backup of their own."""
         from qwen_desktop.cli.history_backup import restore as work  # noqa: PLC0415
 
         guarded(lambda run: work(run, path, yes=yes))

@@ -34,7 +34,9 @@ async def restore(run: CommandRun, path: Path, *, yes: bool) -> int:
     changed then."""
     console = run.console
     source = absolute(path)
-    question = QT_TRANSLATE_NOOP("backup", "Have the chats of {path} in place of those that are there?")
+    question = QT_TRANSLATE_NOOP(
+        "backup", "Restore the chats of {path}? Those that are there now are kept as a backup."
+    )
     if not yes and not agreed(fill(question, {"path": shown(str(source), 4000)}), console):
         return 1
     async with run.services() as services:  # its history is another one, in memory

@@ -21,8 +21,8 @@ from qwen_desktop.store.settings_file import SettingsFile
 # fmt: off
 _nowhere = Failure(
     UserFacing, "import.nowhere", "program",
-    QT_TRANSLATE_NOOP("imports", "{program} keeps no conversations on this computer, or not where it usually does."),
-    QT_TRANSLATE_NOOP("imports", "Name the folder of its conversations instead."),
+    QT_TRANSLATE_NOOP("imports", "{program} keeps no chats on this computer, or not where it usually does."),
+    QT_TRANSLATE_NOOP("imports", "Name the folder of its chats instead."),
 )
 # fmt: on
 

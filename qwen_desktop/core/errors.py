@@ -137,7 +137,9 @@ _BY_NUMBER = {
     errno.EROFS: Failure(
         Environment, "disk.readonly", "path",
         QT_TRANSLATE_NOOP("errors", "{path} is on a disk that cannot be written."),
-        QT_TRANSLATE_NOOP("errors", "Set QWEN_DESKTOP_HOME to a folder that can be written."),
+        QT_TRANSLATE_NOOP(
+            "errors", "Choose another place; where the app keeps its own files is set by QWEN_DESKTOP_HOME."
+        ),
     ),
     errno.ENOENT: Failure(
         Environment, "file.missing", "path", QT_TRANSLATE_NOOP("errors", "{path} does not exist."), _CHECK_NAME,

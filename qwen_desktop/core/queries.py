@@ -77,8 +77,9 @@ class Query(_Known, frozen=True, dict=True):
 
     @cached_property
     def wanted(self) -> tuple[Term, ...]:
-        """The words and phrases that must be there."""
-        return tuple(term for term in self.terms if not term.without)
+        """The words and phrases that must be there, each once."""
+        wanted = (term for term in self.terms if not term.without)
+        return tuple({(term.words, term.prefix, term.phrase): term for term in wanted}.values())
 
     @cached_property
     def unwanted(self) -> tuple[Term, ...]:

@@ -302,8 +302,8 @@ class StorageSettings(Struct, frozen=True):
     """What is kept on disk."""
 
     backups: Annotated[int, Meta(ge=1, le=20), Info(
-        QT_TRANSLATE_NOOP("settings", "Backups of the history"),
-        QT_TRANSLATE_NOOP("settings", "Copies kept from before each change of the database's form."),
+        QT_TRANSLATE_NOOP("settings", "Copies before an update"),
+        QT_TRANSLATE_NOOP("settings", "Copies of all chats, kept from before updates that store them in a new way."),
     )] = 3
     recent_models: Annotated[tuple[str, ...], Info(
         QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True, path=True,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 
 from msgspec import Struct
 
 from qwen_desktop.core.queries import Query, spans
-from qwen_desktop.core.words import Folded, own_count
+from qwen_desktop.core.words import Folded, is_own, own_count
 
 #: How long a snippet is, in characters; where most of them are as wide as two, it is half as long.
 LENGTH = 180
@@ -17,6 +19,8 @@ BEFORE, NEAR = 40, 120
 _CUT = 20
 #: A text is looked through in pieces of so many characters, and so many places in one are compared.
 _PIECE, _OVERLAP, _PLACES = 8_000, 200, 60
+#: Of a single word the first place is the best: a shorter piece mostly has it.
+_SHORT_PIECE = 1_000
 _LOOKED_AHEAD = 200_000
 
 
@@ -29,43 +33,75 @@ class Snippet(Struct, frozen=True):
 
 
 def snippet(query: Query, text: str) -> Snippet:
-    """The best place of a text: where most of the words stand near each other, the first of those. Its beginning, and
-    no marks, where none is found."""
-    for start in _pieces(query, text):
-        folded = Folded(text[start : start + _PIECE + _OVERLAP])
+    """The best place of a text: where most of the words stand near each other, the first of those (of a long text
+    mostly). Its beginning, and no marks, where none is found."""
+    piece, places = (_PIECE, _PLACES) if len(query.wanted) > 1 else (_SHORT_PIECE, 1)
+    for start, length in _pieces(query, text, piece):
+        first = max(0, start - 1)  # what stands before tells whether a word begins here
+        folded = Folded(text[first : start + length + _OVERLAP])
         found = sorted(
             (begin, number)
             for number, term in enumerate(query.wanted)
-            for begin, _ in islice(spans(term, folded), _PLACES)
+            for begin, _ in islice((span for span in spans(term, folded) if span[0] >= start - first), places)
         )
         if found:
-            place = start + _best(found)
+            place = first + _best(found)
             line = _line(text, max(0, place - BEFORE))
             return Snippet(line, query.ranges(line), place)
+    return beginning(text)
+
+
+def beginning(text: str) -> Snippet:
+    """How a text begins, without marks."""
     return Snippet(_line(text, 0))
 
 
-def _pieces(query: Query, text: str) -> list[int]:
-    """Where the pieces of a text begin, in the order in which they are looked through: to fold letters that are not
-    ASCII takes time, so that one comes first in which a word stands as it was typed."""
+def as_typed(query: Query, text: str) -> int:
+    """The best place among those where wanted words stand as they were typed, or nearly; -1 where none does."""
+    text = text[:_LOOKED_AHEAD]
+    found = _typed(query, text)
+    missing = len({number for _, number in found}) < len(query.wanted)
+    if missing and (not found or text.isascii()):  # of other texts it takes as long as to fold a piece
+        found = _typed(query, text.lower()) or found
+    return _best(sorted(found)) if found else -1
+
+
+def _typed(query: Query, text: str) -> list[tuple[int, int]]:
+    found = []
+    for number, term in enumerate(query.wanted):
+        word, place = term.words[0], -1
+        for _ in range(_PLACES):
+            place = text.find(word, place + 1)
+            if place < 0:
+                break
+            if place == 0 or not text[place - 1].isalnum() or is_own(word):
+                found.append((place, number))
+    return found
+
+
+def _pieces(query: Query, text: str, piece: int) -> Iterator[tuple[int, int]]:
+    """Where the pieces of a text begin, and how long they are, in the order in which they are looked through: to fold
+    letters that are not ASCII takes time, so that a short one comes first in which words stand as they were typed."""
     if not query.wanted:
-        return []
-    starts = list(range(0, len(text), _PIECE))
-    if len(starts) > 1:
-        lower = text[:_LOOKED_AHEAD].lower()
-        places = [place for term in query.wanted if (place := lower.find(term.words[0])) >= 0]
-        if places:
-            first = min(places) // _PIECE * _PIECE
-            starts.sort(key=lambda start: start != first)
-    return starts
+        return
+    if len(text) > _SHORT_PIECE and (place := as_typed(query, text)) >= 0:
+        yield place, _SHORT_PIECE
+    for start in range(0, len(text), piece):
+        yield start, piece
 
 
 def _best(found: list[tuple[int, int]]) -> int:
-    best, most = found[0][0], 0
-    for index, (begin, _) in enumerate(found):
-        near = len({number for other, number in found[index : index + _PLACES] if other < begin + NEAR})
-        if near > most:
-            best, most = begin, near
+    best, most, end = found[0][0], 0, 0
+    near: Counter[int] = Counter()
+    for begin, number in found:
+        while end < len(found) and found[end][0] < begin + NEAR:
+            near[found[end][1]] += 1
+            end += 1
+        if len(near) > most:
+            best, most = begin, len(near)
+        near[number] -= 1
+        if not near[number]:
+            del near[number]
     return best
 
 

@@ -37,9 +37,11 @@ _LONGEST_TOKEN = 24
 _HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
 _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
 
-#: A document stands between these. In its own text whatever looks like one of them is no mark.
+#: A document stands between these. In its own text whatever looks like one of them is no mark, also with characters
+#: in it that nobody sees. The pattern never goes back: a file of nothing but spaces takes no longer.
 _TAG = "attached_document"
-_MARK = re.compile(rf"<(?=\s*/?\s*{_TAG})", re.IGNORECASE)
+_GAP = r"[\s\xad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]*+"
+_MARK = re.compile(rf"<(?={_GAP}/?+{_GAP}{_GAP.join(_TAG)})", re.IGNORECASE)
 _NO_MARKUP = str.maketrans({'"': "'", "<": "‹", ">": "›"})
 
 # fmt: off
@@ -150,7 +152,7 @@ class Renderer:
         return plain
 
     def _hide(self, text: str) -> str:
-        text = clean(text).replace(_HIDE_OPEN, "").replace(_HIDE_CLOSE, "")
+        text = _bare(text)
         if self._typed is None:
             return text
         return self._typed.sub(lambda found: f"{_HIDE_OPEN}{self._index[found[0]]}{_HIDE_CLOSE}", text)
@@ -171,12 +173,17 @@ def _text(part: object) -> str:
     return ""
 
 
+def _bare(text: str) -> str:
+    """A text without the characters that have a meaning of ours here."""
+    return clean(text).replace(_HIDE_OPEN, "").replace(_HIDE_CLOSE, "")
+
+
 def _document(part: FilePart) -> str:
     """A document between marks that nothing in it can close: what stands in it is never taken for the user's words.
     The same bytes each turn, so that what was read of it stays read."""
     pages = f' pages="{part.pages}"' if part.pages else ""
     parts = "" if part.whole else ' parts="chosen by the user"'
-    text = _MARK.sub("&lt;", part.text)
+    text = _MARK.sub("&lt;", _bare(part.text))  # what is left out later must not put a mark together
     return f'<{_TAG} name="{_inside(part.name)}"{pages}{parts}>\n{text.strip(chr(10))}\n</{_TAG}>'
 
 

@@ -26,7 +26,7 @@ from qwen_desktop.store.database import Database
 NAME_LENGTH = 80
 #: So many conversations are told of in one turn of the loop, each time as they are read then: never an older state
 #: after a newer one.
-_AT_ONCE = 8
+_AT_ONCE = 4
 
 
 def folder_name(name: str) -> str:

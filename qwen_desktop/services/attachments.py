@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct, structs
 
-from qwen_desktop.core.chat import LONGEST_MESSAGE
+from qwen_desktop.core.chat import LONGEST_MESSAGE, is_temporary, kept_id
 from qwen_desktop.core.documents import Document, Kind, Passage, Section
 from qwen_desktop.core.drafts import unread
 from qwen_desktop.core.errors import Failure, Problem, UserFacing, error_of, os_problem, problem_of
@@ -89,13 +89,15 @@ class Attachments:
         """Begin to read a file for a draft of this conversation: the part that keeps its place meanwhile, for the
         caller to attach. The part that comes of it takes that place, wherever it is by then."""
         place = unread(shown(Path(path).name))
-        self._begin(place, lambda report: self.attach(path, conversation_id=conversation_id, progress=report))
+        self._begin(
+            place, conversation_id, lambda report: self.attach(path, conversation_id=conversation_id, progress=report)
+        )
         return place
 
     def begin_data(self, conversation_id: str, name: str, make: Callable[[], bytes]) -> FilePart:
         """As ``begin``, for a picture or a sound that lies in memory; ``make`` gives it, on a thread."""
         place = unread(shown(name))
-        self._begin(place, lambda _report: self._attach_data(make, name, conversation_id))
+        self._begin(place, conversation_id, lambda _report: self._attach_data(make, name, conversation_id))
         return place
 
     def reading(self, place: Part) -> Reading | None:
@@ -185,7 +187,7 @@ class Attachments:
 
     # Inside ------------------------------------------------------------------------------------------------------
 
-    def _begin(self, place: FilePart, attach: Callable[[Callable[[float], None]], Any]) -> None:
+    def _begin(self, place: FilePart, conversation_id: str, attach: Callable[[Callable[[float], None]], Any]) -> None:
         key = place.media_type
         self._readings[key] = Reading()
         told = 0.0
@@ -201,6 +203,8 @@ class Attachments:
             try:
                 async with self._turns:
                     made = await attach(report)
+                if is_temporary(conversation_id) and place in self._drafts.attached(kept_id(conversation_id)):
+                    await self._blobs.keep(conversation_id, (made.part,))  # the chat was kept meanwhile
             except asyncio.CancelledError:
                 raise
             except Exception as error:

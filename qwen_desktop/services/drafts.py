@@ -76,6 +76,12 @@ class Drafts:
         """This is chosen for it now."""
         self._put(conversation_id, structs.replace(self._of(conversation_id), setup=setup))
 
+    def setup_taken(self, setup: Setup) -> None:
+        """A new chat is begun with this: it is chosen for the next one no more."""
+        if setup and self.setup("") == setup:
+            self.put_setup("", Setup())
+            self._bus.publish(DraftChanged(""))
+
     def come_back(self, conversation_id: str, draft: Draft) -> None:
         """Put what was to leave before what stands in the box, and tell it."""
         self.put(conversation_id, draft.before(self.of(conversation_id)))
@@ -116,6 +122,10 @@ class Drafts:
         leaving.remove(prompt)
         self._touch(conversation_id)
         await self.save(durable=True)
+
+    def attached(self, conversation_id: str) -> tuple[Part, ...]:
+        """What is attached to all that is written there and not sent."""
+        return self._of(conversation_id).all.attachments
 
     # The queue --------------------------------------------------------------------------------------------------------
 

@@ -95,7 +95,9 @@ class Exports:
 
     async def count(self, wanted: Wanted) -> int:
         """How many conversations that would be."""
-        return len(await self._db.scan(exporting.chosen, wanted.ids, wanted.folder))
+        temporary = [identity for identity in wanted.ids or () if is_temporary(identity)]
+        there = [identity for identity in temporary if await self._history.get(identity) is not None]
+        return len(there) + len(await self._db.scan(exporting.chosen, wanted.ids, wanted.folder))
 
     async def folder(self, name: str) -> str:
         """The id of the folder with a name or path of names. Raises ``UserFacing``."""

@@ -47,6 +47,11 @@ PAGE = 500
 BREATH_S = 0.05
 
 
+def first_title(parts: Sequence[Part]) -> str:
+    """What a conversation is called that begins with this message, until somebody calls it otherwise."""
+    return title_of(visible_text(parts) or _attached(parts))
+
+
 def fork_title(title: str) -> Text:
     """What a fork of a conversation with this title is called where nobody chooses another title."""
     return Text("fork.title", QT_TRANSLATE_NOOP("history", "{title} (fork)"), {"title": title})
@@ -443,7 +448,7 @@ class History:
         first of them. Raises ``UserFacing`` when the conversation, or the message above them, is gone.
         """
         first = entries[0]
-        title = title_of(visible_text(first.parts) or _attached(first.parts)) if first.role is Role.USER else ""
+        title = first_title(first.parts) if first.role is Role.USER else ""
         changed = await self._of(first.conversation_id).call(messages.add, tuple(entries), new=new, title=title)
         if changed is None:
             raise gone()

@@ -227,7 +227,10 @@ class Services:
 
             async def indexed() -> None:
                 await asyncio.wait({before})
-                await self.history.prepare_search()
+                try:
+                    await self.history.prepare_search()
+                except AppError as error:  # the next start goes on
+                    log.warning("restore.failed step=search.imported code=%s", error.problem.what.code)
 
             self._restoring = asyncio.create_task(indexed(), name="search.imported")
 

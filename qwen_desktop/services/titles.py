@@ -18,10 +18,10 @@ from qwen_desktop.core.engine import ChatMessage, FinishReason, GenerateRequest,
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import GuideRef, ModelRef, with_context
 from qwen_desktop.core.parts import PartEvent, PartsBuilder, Role, TextPart, visible_text
-from qwen_desktop.core.titles import ASK, title_from, title_of
+from qwen_desktop.core.titles import ASK, title_from
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus, MessageChanged, RunChanged, SettingsChanged
-from qwen_desktop.services.history import History
+from qwen_desktop.services.history import History, first_title
 from qwen_desktop.services.leases import Priority
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
@@ -122,7 +122,7 @@ class Titles:
     async def _by_itself(self, conversation: Conversation, by_model: bool) -> bool:
         """Whether its title was made from its first line, or by a model."""
         first = (await self._branch(conversation))[:1]
-        return by_model or (bool(first) and conversation.title in ("", title_of(visible_text(first[0].parts))))
+        return by_model or (bool(first) and conversation.title in ("", first_title(first[0].parts)))
 
     async def _branch(self, conversation: Conversation) -> tuple[Message, ...]:
         if conversation.leaf_id is None:

@@ -23,6 +23,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -87,12 +88,16 @@ in_use = Failure(
 )
 _unreadable = Failure(
     Environment, "backup.unreadable", "",
-    QT_TRANSLATE_NOOP("backup", "The chats that are there now cannot be read, so that they cannot be kept."),
+    QT_TRANSLATE_NOOP("backup", "The chats that are there now cannot be read, so they cannot be kept."),
     QT_TRANSLATE_NOOP("backup", "Start the app once: it puts a damaged history aside. Then restore again."),
 )
 _there = Failure(
     UserFacing, "backup.there", "path", QT_TRANSLATE_NOOP("backup", "There is a file {path} already."),
     QT_TRANSLATE_NOOP("backup", "Choose another name, or remove the file first."),
+)
+_no_folder = Failure(
+    UserFacing, "backup.no_folder", "path", QT_TRANSLATE_NOOP("backup", "The folder {path} does not exist."),
+    QT_TRANSLATE_NOOP("backup", "Make it first, or choose another place."),
 )
 _inside = Failure(
     UserFacing, "backup.inside", "path",
@@ -167,13 +172,15 @@ def make(
         raise _inside(shown(str(target)))
     if target.exists() and not replace:
         raise _there(shown(str(target)))
-    partial = target.with_name(f".{target.name[:100]}.{os.getpid()}.partial")
+    if not target.parent.is_dir():
+        raise _no_folder(shown(str(target.parent)))
+    partial = target.with_name(f".{target.name[:60]}.{os.getpid()}.partial")
     _tidy(place, now)
     with tempfile.TemporaryDirectory(prefix=_COPYING, dir=place.data) as folder:
         copy = Path(folder, _DATABASE)
         held = _copied(source, copy, progress)
         try:
-            with partial.open("xb") as file:
+            with _named(target, partial), partial.open("xb") as file:
                 missing, manifest = _write(file, copy, held, place, app=app, now=now, progress=progress)
                 file.flush()
                 os.fsync(file.fileno())
@@ -184,6 +191,17 @@ def make(
             raise
     flush_folder(target.parent)
     return Made(target, target.stat().st_size, manifest.conversations, manifest.messages, missing)
+
+
+@contextlib.contextmanager
+def _named(target: Path, partial: Path) -> Iterator[None]:
+    """Failures name the file that was asked for: of the other one nobody knows."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, str(partial)):
+            error.filename = str(target)
+        raise
 
 
 class _Held(Struct, frozen=True):
@@ -427,6 +445,8 @@ def _check_database(source: Path, path: Path, manifest: Manifest) -> None:
                 raise damaged(told)
             if opened.execute("PRAGMA foreign_key_check").fetchone() is not None:
                 raise damaged(told)
+            if not _is_of_its_types(opened):
+                raise damaged(told)
             opened.execute("PRAGMA journal_mode = DELETE")
             opened.execute("PRAGMA foreign_keys = ON")
             migrations.migrate(opened, None, backups=0)
@@ -442,6 +462,27 @@ def _tables(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
     found = connection.execute("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master")
     made = {(kind, name, table, " ".join(sql.split())) for kind, name, table, sql in found}
     return {row for row in made if not row[1].startswith("sqlite_") and not search.is_index(row[0], row[1], row[3])}
+
+
+def _is_of_its_types(connection: sqlite3.Connection) -> bool:
+    """Whether each value is of the type that its column says, and all text is text: SQLite takes anything anywhere,
+    who reads it here does not. What the search makes anew is left out."""
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        if table.startswith(("sqlite_", "search_")):
+            continue
+        for _, name, kind, needed, _, key in connection.execute(f"PRAGMA table_info({table})").fetchall():
+            empty = "" if needed or key else f" AND {name} IS NOT NULL"
+            wrong = f"SELECT 1 FROM {table} WHERE typeof({name}) <> ?{empty} LIMIT 1"  # noqa: S608 - names of ours
+            if connection.execute(wrong, (kind.lower(),)).fetchone() is not None:
+                return False
+        try:
+            deque(connection.execute(f"SELECT * FROM {table}"), maxlen=0)  # noqa: S608 - as above
+        except sqlite3.OperationalError as error:
+            if "UTF-8" not in str(error):
+                raise
+            return False
+    return True
 
 
 def _tables_of(version: int) -> set[tuple[str, ...]]:

@@ -18,13 +18,13 @@ import logging
 import re
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qwen_desktop.core.chat import Message, is_temporary
 from qwen_desktop.core.errors import Environment, UserFacing, error_of, os_problem
 from qwen_desktop.core.files import flush_folder, read_file, temporary_prefix, write_atomic
-from qwen_desktop.core.parts import LARGEST_ATTACHMENT, blobs_of
+from qwen_desktop.core.parts import LARGEST_ATTACHMENT, AudioPart, FilePart, ImagePart, Part, blobs_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store.connection import transaction
 from qwen_desktop.store.database import Database, TemporaryDatabase
@@ -102,9 +102,13 @@ class Blobs:
             raise _damaged()
         return data
 
-    async def keep(self, conversation_id: str) -> None:
-        """Bring what a temporary conversation names to the disk, before it is kept there itself."""
-        for sha256, media_type in await self._temporary.call(_named, conversation_id):
+    async def keep(self, conversation_id: str, parts: Sequence[Part] = ()) -> None:
+        """Bring what a temporary conversation names to the disk, before it is kept there itself; and what ``parts``
+        name, which are written in it and not sent."""
+        unsent = [
+            (part.sha256, part.media_type) for part in parts if isinstance(part, ImagePart | AudioPart | FilePart)
+        ]
+        for sha256, media_type in (*await self._temporary.call(_named, conversation_id), *unsent):
             if sha256 in self._memory:
                 await self.add(self._memory[sha256], media_type)
 

@@ -115,6 +115,7 @@ def tree(connection: sqlite3.Connection, conversation_id: str) -> tuple[Node, ..
 
 def _node(row: tuple[str, str | None, str, str | None, str | None, float, str]) -> Node:
     identity, parent, role, text, parts, created, status = row
+    created = rows.when(created)
     try:
         if parts is not None:  # still being written, or from before there were search texts
             text = search_text(rows.parts_of(parts))

@@ -27,6 +27,8 @@ parts_of = _parts.decode
 
 #: What ``conversations.titled`` is where a model wrote the title; it is 1 where a person did.
 BY_MODEL = 2
+#: No time is before or after these, in seconds since the epoch: what counts days has no others (the year 3000).
+_EARLIEST, LATEST = 0.0, 32_503_680_000.0
 #: The code of a message's problem that cannot be read.
 UNREADABLE = "message.unreadable"
 CONVERSATION_COLUMNS = (
@@ -69,8 +71,8 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
     return Conversation(
         id=identity,
         title=title,
-        created=created,
-        updated=updated,
+        created=when(created),
+        updated=when(updated),
         leaf_id=leaf,
         titled=bool(titled) and titled != BY_MODEL,
         thinking=_MODES.get(thinking, ThinkingMode.AUTO),
@@ -135,7 +137,7 @@ def message(row: tuple[Any, ...]) -> Message:
             parent_id=parent,
             role=Role(role),
             parts=parts_of(parts),
-            created=created,
+            created=when(created),
             status=Status(status),
             finish_reason=None if finish is None else FinishReason(finish),
             provenance=_optional(provenance, Provenance),
@@ -151,7 +153,7 @@ def message(row: tuple[Any, ...]) -> Message:
             parent_id=parent,
             role=Role.USER if role == Role.USER else Role.ASSISTANT,
             parts=(),
-            created=created,
+            created=when(created),
             status=Status.FAILED,
             problem=Problem(
                 "environment",
@@ -159,6 +161,12 @@ def message(row: tuple[Any, ...]) -> Message:
                 Text("message.unreadable.hint", QT_TRANSLATE_NOOP("errors", "The other messages are not affected.")),
             ),
         )
+
+
+def when(column: object) -> float:
+    """A time as stored: one that a damaged file, or a stranger's backup, puts outside of all calendars is the nearest
+    one inside."""
+    return min(max(_EARLIEST, float(column)), LATEST) if isinstance(column, int | float) else _EARLIEST
 
 
 def tags_of(column: str) -> tuple[str, ...]:

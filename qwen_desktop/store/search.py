@@ -102,6 +102,7 @@ def make_tables(connection: sqlite3.Connection) -> None:
             text TEXT NOT NULL
         )""",
         "CREATE INDEX search_texts_left ON search_texts (seq) WHERE indexed = 0",
+        "CREATE INDEX search_texts_created ON search_texts (created)",
         "CREATE TABLE search_gone (seq INTEGER PRIMARY KEY, facts TEXT NOT NULL, text TEXT NOT NULL)",
         """CREATE TRIGGER search_texts_gone AFTER DELETE ON search_texts WHEN old.indexed BEGIN
             INSERT OR REPLACE INTO search_gone VALUES (old.seq, old.facts, old.text);

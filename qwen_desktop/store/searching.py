@@ -7,11 +7,13 @@ they are; what is older than so many is not looked at, so that a word of every m
 
 from __future__ import annotations
 
+import heapq
+import json
 import sqlite3
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -19,7 +21,7 @@ from msgspec import Struct
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.queries import Found, Hit, Query, Term, spans
-from qwen_desktop.core.snippets import Snippet, snippet
+from qwen_desktop.core.snippets import Snippet, as_typed, beginning, snippet
 from qwen_desktop.core.words import Folded, words_of
 from qwen_desktop.store import branches, rows, search
 
@@ -29,6 +31,8 @@ CANDIDATES = 400
 LOOKED_AT = 50_000
 #: Conversations that a prefix leaves are asked for in the index when they are not more than this.
 FEW = 200
+#: Messages of a time are looked up by their numbers when they are not more than this.
+MANY = 20_000
 #: Hits in one conversation, where others have some too.
 IN_ONE = 5
 #: Texts that are not in the index are read for so long, in seconds.
@@ -88,7 +92,10 @@ class Conversations:
     def titled(self, query: Query) -> list[str]:
         """Those whose title has all words."""
         near = {bisect_right(self._starts, start) - 1 for start, _ in spans(query.wanted[0], self._titles)}
-        return [identity for index in sorted(near) if query.accepts(self.known[identity := self._ids[index]].title)]
+        found = [self._ids[index] for index in sorted(near)]
+        if len(query.wanted) == 1 and not query.unwanted:
+            return found
+        return [identity for identity in found if query.accepts(self.known[identity].title)]
 
 
 def find(connection: sqlite3.Connection, query: Query, limit: int, now: float, about: Conversations) -> Found:
@@ -102,15 +109,19 @@ def find(connection: sqlite3.Connection, query: Query, limit: int, now: float, a
     found: list[_Candidate] = []
     more = False
     if query.wanted or of_messages:
-        found, more = _messages(connection, query, living, now)
+        found, more, late = _messages(connection, query, living, now)
+        preparing |= late and search.usable(connection)
+    count, conversations = len(found), {entry.conversation for entry in found}
     if not of_messages:
-        found += _titles(connection, query, living, now, about)
+        titled = _titles(connection, query, living, about)
+        conversations.update(titled)
+        found += _newest(titled, limit, now)
     found.sort(key=lambda entry: (-entry.score, -entry.seq, entry.conversation))
     chosen = _spread(found, limit)
     return Found(
         tuple(_hits(connection, query, chosen)),
-        sum(bool(entry.message) for entry in found),
-        len({entry.conversation for entry in found}),
+        count,
+        len(conversations),
         more,
         preparing,
     )
@@ -187,26 +198,37 @@ def _key(name: str) -> str:
 
 def _messages(
     connection: sqlite3.Connection, query: Query, living: Collection[str], now: float
-) -> tuple[list[_Candidate], bool]:
-    """What was found in messages, and whether there is more."""
+) -> tuple[list[_Candidate], bool, bool]:
+    """What was found in messages, whether there is more, and whether too many are not in the index yet to read them."""
     scored: list[tuple[int, str, str, str, float, float]] = []
-    more = False
+    more = late = False
     if living:
         for row in _in_order(_indexed(connection, query, living), _not_indexed(connection, query)):
             if row is None:
                 more = True
+            elif row is _LATE:
+                more = late = True
             elif row[2] in living:
                 if len(scored) == CANDIDATES:
                     more = True
                     break
                 scored.append(row)
     best = max((row[5] for row in scored), default=0.0) or 1.0
-    return [
-        _Candidate(
-            conversation, created, _FITS * max(0.0, fits) / best + _NEW * _newness(created, now), seq, message, role
-        )
-        for seq, message, conversation, role, created, fits in scored
-    ], more
+    return (
+        [
+            _Candidate(
+                conversation,
+                rows.when(created),
+                _FITS * max(0.0, fits) / best + _NEW * _newness(created, now),
+                seq,
+                message,
+                role,
+            )
+            for seq, message, conversation, role, created, fits in scored
+        ],
+        more,
+        late,
+    )
 
 
 def _newness(created: float, now: float) -> float:
@@ -214,6 +236,8 @@ def _newness(created: float, now: float) -> float:
 
 
 _Row = tuple[int, str, str, str, float, float]
+#: Stands behind the rows where there was no time for all.
+_LATE: _Row = (0, "", "", "", 0.0, 0.0)
 
 
 def _in_order(one: Iterator[_Row | None], other: Iterator[_Row | None]) -> Iterator[_Row | None]:
@@ -226,13 +250,22 @@ def _indexed(connection: sqlite3.Connection, query: Query, living: Collection[st
     """Messages that the index has, the newest first; None at the end where not all were looked at."""
     if not search.usable(connection):
         return
-    few = list(living) if (query.values("folder") or query.values("tag")) and len(living) <= FEW else []
-    times, values = _times(query)
+    few: Sequence[str] = ()
+    near, values = _near(connection, query)
+    if query.values("folder") or query.values("tag"):
+        if len(living) <= FEW:
+            few = list(living)
+        else:
+            # What begins with "+" is not asked of the index, which would look for each number by itself.
+            near += (
+                " AND +i.rowid IN (SELECT seq FROM messages WHERE conversation_id IN (SELECT value FROM json_each(?)))"
+            )
+            values = (*values, json.dumps(list(living)))
     weights = ", ".join(map(str, search.COLUMNS.values()))
     found = connection.execute(
         f"""SELECT m.seq, m.id, m.conversation_id, m.role, t.created, -bm25(search_index, {weights})
         FROM search_index i CROSS JOIN search_texts t ON t.seq = i.rowid CROSS JOIN messages m ON m.seq = i.rowid
-        WHERE search_index MATCH ? AND t.indexed AND m.seq NOT IN {branches.DEAD}{times}
+        WHERE search_index MATCH ? AND t.indexed AND m.seq NOT IN {branches.DEAD}{near}
         ORDER BY i.rowid DESC LIMIT {LOOKED_AT}""",
         (expression(query, few), *values),
     )
@@ -244,8 +277,22 @@ def _indexed(connection: sqlite3.Connection, query: Query, living: Collection[st
         yield None
 
 
+def _near(connection: sqlite3.Connection, query: Query) -> tuple[str, tuple[float | str, ...]]:
+    """What ``before:`` and ``after:`` ask of a row, with the part of the index in which it must be: numbers grow with
+    the time, but for what was imported."""
+    times, when = _times(query)
+    if not when:
+        return "", ()
+    within = f"FROM search_texts t WHERE TRUE{times}"
+    first, last, count = connection.execute(f"SELECT min(seq), max(seq), count(*) {within}", when).fetchone()
+    near = f"{times} AND i.rowid BETWEEN ? AND ?"
+    if count < MANY and last is not None and count * 4 < last - first:
+        return f"{near} AND +i.rowid IN (SELECT seq {within})", (*when, first, last, *when)
+    return near, (*when, first or 0, last or 0)
+
+
 def _not_indexed(connection: sqlite3.Connection, query: Query) -> Iterator[_Row | None]:
-    """Messages of which only the text is there; None at the end where there was no time for all."""
+    """Messages of which only the text is there; ``_LATE`` at the end where there was no time for all."""
     times, values = _times(query)
     found = connection.execute(
         f"""SELECT m.seq, m.id, m.conversation_id, m.role, t.created, t.facts, t.text
@@ -260,7 +307,7 @@ def _not_indexed(connection: sqlite3.Connection, query: Query) -> Iterator[_Row 
         if _has(query, known) and query.accepts(text, beside):
             yield seq, message, conversation, role, created, 1.0
         if time.monotonic() > deadline:
-            yield None
+            yield _LATE
             return
 
 
@@ -284,7 +331,7 @@ def expression(query: Query, conversations: Sequence[str] = ()) -> str:
     wanted += [_fts("model", _name(value)) for value in query.values("model")]
     if conversations:
         wanted.append(_any(f'facts : "{search.conversation_word(identity)}"' for identity in conversations))
-    unwanted = [_asked(term) for term in query.unwanted]
+    unwanted = list(dict.fromkeys(_asked(term) for term in query.unwanted))
     return "(" + " AND ".join(wanted) + ")" + (f" NOT {_any(unwanted)}" if unwanted else "")
 
 
@@ -310,23 +357,29 @@ def _any(expressions: Iterable[str]) -> str:
 
 
 def _titles(
-    connection: sqlite3.Connection, query: Query, living: Collection[str], now: float, about: Conversations
-) -> list[_Candidate]:
+    connection: sqlite3.Connection, query: Query, living: Collection[str], about: Conversations
+) -> dict[str, float]:
+    """When those changed last whose titles fit."""
     found = [identity for identity in (about.titled(query) if query.wanted else living) if identity in living]
     wanted = f" WHERE id IN ({', '.join('?' * len(found))})" if len(found) <= branches.CHUNK else ""
-    among = set(found)
-    changed = {
-        identity: updated
+    among, after, before = set(found), query.after, query.before
+    return {
+        identity: rows.when(updated)
         for identity, updated in connection.execute(
             f"SELECT id, updated FROM conversations{wanted}", found if wanted else ()
         )
         if identity in among
+        and (after is None or rows.when(updated) >= after)
+        and (before is None or about.known[identity].created < before)
     }
+
+
+def _newest(titled: Mapping[str, float], limit: int, now: float) -> list[_Candidate]:
+    """Of titles none but the newest are among the hits."""
+    newest = heapq.nsmallest(limit, titled, key=lambda identity: (-titled[identity], identity))
     return [
         _Candidate(identity, updated, _TITLE + _NEW * _newness(updated, now))
-        for identity, updated in changed.items()
-        if (query.after is None or updated >= query.after)
-        and (query.before is None or about.known[identity].created < query.before)
+        for identity, updated in ((identity, titled[identity]) for identity in newest)
     ]
 
 
@@ -369,11 +422,15 @@ def _hits(connection: sqlite3.Connection, query: Query, chosen: list[_Candidate]
 
 def _shown(query: Query, facts: search.Facts, text: str) -> tuple[Snippet, str]:
     """What is shown of a message, and the file that it is from."""
-    said = snippet(query, text)
-    if said.place >= 0:
-        inside = [name for name, start in facts.names if 0 <= start <= said.place]
-        return said, inside[-1] if inside else ""
-    for name, start in facts.names:
-        if name and (query.ranges(name) or not query.wanted):
-            return snippet(query, text[max(0, start) :]) if start > 0 else said, name
-    return said, ""
+    named = next(
+        ((name, start) for name, start in facts.names if name and (not query.wanted or query.ranges(name))), None
+    )
+    if named is None or as_typed(query, text) >= 0:
+        said = snippet(query, text)
+        if said.place >= 0:
+            inside = [name for name, start in facts.names if 0 <= start <= said.place]
+            return said, inside[-1] if inside else ""
+        if named is None:
+            return said, ""
+    name, start = named
+    return beginning(text[max(0, start) :]), name

@@ -26,7 +26,7 @@ from qwen_desktop.ui.widgets.tick import Tick
 
 #: The formats in the order of the list: name, and what is said below it.
 _FORMATS: Final = {
-    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Text with its marks, for editors and notes programs.")),
+    "md": ("Markdown", QT_TRANSLATE_NOOP("ExportDialog", "Formatted text for editors and note-taking apps.")),
     "html": ("HTML", QT_TRANSLATE_NOOP("ExportDialog", "A page for any browser, with formulas and pictures in it.")),
     "pdf": ("PDF", QT_TRANSLATE_NOOP("ExportDialog", "Pages to print or to pass on.")),
     "txt": (QT_TRANSLATE_NOOP("ExportDialog", "Plain text"), QT_TRANSLATE_NOOP("ExportDialog", "Only what was said.")),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QCompleter, QFileDialog, QWidget
 
 from qwen_desktop.core.paths import home
 from qwen_desktop.ui.local_files import path_of
@@ -22,8 +22,7 @@ def ask_for_file(
     """Which file to open. ``kinds`` are filters, "Models (*.gguf)"; all files can be asked for, too."""
     dialog = _dialog(parent, title, (*kinds, _all_files()), start)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-    dialog.urlSelected.connect(lambda url: chosen(path_of(url)))
-    dialog.open()
+    _open(dialog, lambda paths: chosen(paths[0]))
 
 
 def ask_for_files(
@@ -32,8 +31,7 @@ def ask_for_files(
     """Which files to open, one or several; ``all_first`` shows all of them at first."""
     dialog = _dialog(parent, title, (_all_files(), *kinds) if all_first else (*kinds, _all_files()))
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-    dialog.urlsSelected.connect(lambda urls: chosen([path_of(url) for url in urls]))
-    dialog.open()
+    _open(dialog, chosen)
 
 
 def ask_for_folder(parent: QWidget, title: str, chosen: Callable[[str], object], *, start: str) -> None:
@@ -41,8 +39,7 @@ def ask_for_folder(parent: QWidget, title: str, chosen: Callable[[str], object],
     dialog = _dialog(parent, title, (), start)
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-    dialog.urlSelected.connect(lambda url: chosen(path_of(url)))
-    dialog.open()
+    _open(dialog, lambda paths: chosen(paths[0]))
 
 
 def ask_where(parent: QWidget, title: str, kinds: Sequence[str], name: str, chosen: Callable[[str], object]) -> None:
@@ -59,8 +56,7 @@ def ask_where(parent: QWidget, title: str, kinds: Sequence[str], name: str, chos
         suit(kind)
     dialog.filterSelected.connect(suit)
     dialog.selectFile(name)
-    dialog.urlSelected.connect(lambda url: chosen(path_of(url)))
-    dialog.open()
+    _open(dialog, lambda paths: chosen(paths[0]))
 
 
 def _dialog(parent: QWidget, title: str, kinds: Sequence[str], start: str = "") -> QFileDialog:
@@ -69,6 +65,16 @@ def _dialog(parent: QWidget, title: str, kinds: Sequence[str], start: str = "") 
         dialog.setNameFilters(list(kinds))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     return dialog
+
+
+def _open(dialog: QFileDialog, chosen: Callable[[list[str]], object]) -> None:
+    """Open it and call ``chosen`` with what was chosen. Not by ``urlSelected``: Qt's own dialog, which is there where
+    the desktop brings none, never sends it."""
+    dialog.accepted.connect(lambda: chosen([path_of(url) for url in dialog.selectedUrls()]))
+    dialog.open()
+    for names in dialog.findChildren(QCompleter):  # a window of its own, which a ground that is clear leaves black
+        if (popup := names.popup()) is not None:
+            popup.setObjectName("completions")
 
 
 def _all_files() -> str:

@@ -77,24 +77,20 @@ class ChatsImportDialog(Dialog):
         for widget in (self.state, self.meter, *self.results, self.reasons):
             self.body.addWidget(widget)
         self.undo_button = self.add_button(self.tr("Undo the import"), self._undo)
-        self.undo_button.hide()
-        self.close_button = self.add_button(self.tr("Cancel"), kind="primary", default=True)
+        self.attach_button = self.add_button(self.tr("Attach it"))
+        self.cancel_button = self.add_button(self.tr("Cancel"))
+        self.go_button = self.add_button(self.tr("Import"), self.begin, kind="primary", default=True, closes=False)
+        self.close_button = self.add_button(self.tr("Close"), kind="primary")
+        self._step(self.cancel_button)
 
     def offer(self, instead: Callable[[], None] | None = None) -> None:
         """Ask first: the file was dropped on the window. ``instead`` attaches it, where that may be meant."""
         asked = texts.fill(self.tr("Import the chats of {name}?"), name=texts.isolated(self._path.name))
         self.state.setText(asked)
         self.meter.hide()
-        attach = self.add_button(self.tr("Attach it"), instead) if instead is not None else None
-        go = self.add_button(self.tr("Import"), kind="primary", default=True, closes=False)
-
-        def begin() -> None:
-            go.hide()
-            if attach is not None:
-                attach.hide()
-            self.begin()
-
-        go.clicked.connect(begin)
+        if instead is not None:
+            self.attach_button.clicked.connect(instead)
+        self._step(self.go_button, self.cancel_button, *([self.attach_button] if instead is not None else []))
         self.open()
 
     def begin(self) -> None:
@@ -102,6 +98,7 @@ class ChatsImportDialog(Dialog):
         reading = texts.fill(self.tr("Reading {name}…"), name=texts.isolated(self._path.name))
         self.state.setText(reading)
         self.meter.show()
+        self._step(self.cancel_button)
         work = self._ui.services.imports.run(self._path, progress=while_alive(self, self._tell))
         self._work = self._ui.operations.run(work, owner=self, on_done=self.show_result, on_error=self._failed)
         end_with(self, self._work)
@@ -134,9 +131,15 @@ class ChatsImportDialog(Dialog):
             self.reasons.setPlainText("\n".join(map(texts.text, found.reasons)))
             self.reasons.show()
         self._found = found
-        self.undo_button.setVisible(found.conversations > 0)
-        self.close_button.setText(self.tr("Close"))
+        self._step(self.close_button, *([self.undo_button] if found.conversations else []))
         self.adjustSize()
+
+    def _step(self, first: TextButton, *others: TextButton) -> None:
+        """Show these buttons; Enter presses the ``first``."""
+        for button in (self.undo_button, self.attach_button, self.cancel_button, self.go_button, self.close_button):
+            button.setVisible(button is first or button in others)
+        first.setDefault(True)
+        first.setFocus()
 
     def _nothing(self, found: Imported) -> str:
         if found.already:

@@ -431,6 +431,10 @@ class MainWindow(FirstPaintWindow):
 
         return self.findChild(Palette) or Palette(self)
 
+    def search(self, text: str) -> None:
+        """Show the palette with what is to be looked for."""
+        self._palette().look_for(text)
+
     def _show_shortcuts(self) -> None:
         from qwen_desktop.ui.shortcuts_dialog import ShortcutsDialog  # noqa: PLC0415 - not before the first paint
 

@@ -23,6 +23,7 @@ def _chat(window: MainWindow) -> QWidget:
     page = ChatPage(window.ui)
     page.model_opened.connect(window.use_model)
     page.pane.shown.connect(window.conversation_shown)
+    page.lists.search_wanted.connect(window.search)
     page.sidelist.model.folded.connect(lambda: window.folders_opened(page.sidelist.model.opened))
     page.pane.model_wanted.connect(window.get_model)
     width = window.state.list_width

@@ -829,10 +829,10 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>A table of %n row(s) and {columns} columns.</source>
+            <source>A table of %n row(s); columns: {columns}.</source>
             <translation>
-                <numerusform>A table of %n row and {columns} columns.</numerusform>
-                <numerusform>A table of %n rows and {columns} columns.</numerusform>
+                <numerusform>A table of %n row; columns: {columns}.</numerusform>
+                <numerusform>A table of %n rows; columns: {columns}.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

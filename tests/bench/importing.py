@@ -32,7 +32,8 @@ from tests.random_messages import prose
 _EACH = 4
 
 
-def _write(place: Path, count: int) -> None:
+def write(place: Path, count: int) -> None:
+    """Our own file with so many conversations."""
     chance = random.Random(1)
     texts = [prose(chance, 80) for _ in range(50)]
     with place.open("wb") as file:
@@ -99,7 +100,7 @@ async def main(count: int) -> None:
     """Measure."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        _write(root / "in.json", count)
+        write(root / "in.json", count)
         async with Place(root / "home") as place:
             jobs = JobWorker(worker_command("jobs"))
             imports = Imports(place.db, place.bus, jobs, place.paths)

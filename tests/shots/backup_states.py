@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwen_desktop.store import backup
+from qwen_desktop.ui.settings.backups import BackupsCard
 from tests.shots.settings_states import page
 from tests.shots.table import state
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 async def _card(stage: Stage) -> Any:
     shown = await page(stage, "storage")
-    return shown.sections["storage"].extra.itemAt(1).widget()
+    return shown.sections["storage"].findChild(BackupsCard)
 
 
 @state("settings-backing-up")

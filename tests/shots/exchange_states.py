@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _FILE = Path("/home/ada/conversations.json")
 _SAVED = QT_TRANSLATE_NOOP("ExportDialog", "Saved as {name}.")
-_REASON = QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged.")
+_REASON = QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged.")
 
 
 async def _exporting(stage: Stage, count: int, name: str) -> ExportDialog:

@@ -56,7 +56,7 @@ def read_table(file: BinaryIO, size: int, draft: Draft) -> None:
         draft.note(
             Text(
                 "document.rows",
-                QT_TRANSLATE_NOOP("documents", "A table of %n row(s) and {columns} columns."),
+                QT_TRANSLATE_NOOP("documents", "A table of %n row(s); columns: {columns}."),
                 {"n": count, "columns": columns},
             )
         )

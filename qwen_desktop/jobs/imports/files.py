@@ -86,7 +86,7 @@ def unreadable(number: int) -> Text:
     """An entry of a file is no JSON, or nothing that a conversation is."""
     return Text(
         "import.conversation",
-        QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged."),
+        QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged."),
         {"number": number},
     )
 

@@ -58,11 +58,11 @@ FORMS: tuple[Form, ...] = (
 # fmt: off
 unknown = Failure(
     UserFacing, "import.unknown", "name",
-    QT_TRANSLATE_NOOP("imports", "{name} holds no conversations in a form that is known here."),
+    QT_TRANSLATE_NOOP("imports", "{name} holds no chats in a form that is known here."),
     QT_TRANSLATE_NOOP(
         "imports",
         "Choose a JSON export of Qwen Desktop or Open WebUI, ChatGPT's conversations.json or its ZIP, or a "
-        "conversation of LM Studio or Jan.",
+        "chat of LM Studio or Jan.",
     ),
 )
 damaged = Failure(

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import filelock
 import msgspec
 
-from qwen_desktop.core.chat import Conversation, Message
-from qwen_desktop.core.errors import AppError, error_of, os_problem
+from qwen_desktop.core.assistants import MOST_CONTEXT
+from qwen_desktop.core.chat import LONGEST_MESSAGE, NO_BUDGET, Conversation, Message
+from qwen_desktop.core.engine import Sampling
+from qwen_desktop.core.errors import AppError, disk_full, error_of, os_problem
 from qwen_desktop.core.exchange import Imported, ImportedConversation, Source
+from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.parts import length
+from qwen_desktop.core.settings import setting
+from qwen_desktop.core.tags import ordered
+from qwen_desktop.core.text import shown
 from qwen_desktop.jobs.imports.forms import form_of
 from qwen_desktop.store import blobs as kept_blobs
 from qwen_desktop.store import importing
@@ -37,7 +44,13 @@ _MESSAGES, _CHARACTERS = 30, 100_000
 #: Between two transactions as long as the last one took, but not less or more than this, in seconds.
 _SHORTEST_S, _LONGEST_S = 0.002, 0.1
 _REPORT_S = 0.05
+#: So much stays free on the disk, in bytes: what was staged can only be taken back where there is room to write that.
+_SPARE = 30_000_000
 _LOCK = "lock"
+#: Longest title and name of a folder, in characters, so many tags, and folders in each other.
+_LONGEST_TITLE, _LONGEST_FOLDER, _MOST_TAGS, _DEEPEST = 1_000, 80, 100, 64
+#: A path that leads to another computer, however it is written.
+_ELSEWHERE = re.compile(r"[\\/]{2}|[\w.+-]{2,}:")
 
 
 def import_file(*, path: str, database: str, blobs: str, staging: str, report: Callable[..., Any]) -> dict[str, Any]:
@@ -95,6 +108,42 @@ def _staging(root: Path) -> Iterator[tuple[Path, bool]]:
 
 def _size(path: Path) -> int:
     return sum(1 for each in path.rglob("*") if each.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def _path(names: Sequence[str]) -> tuple[str, ...]:
+    """A path of folders as they can be made by hand, and no deeper than one is read."""
+    tidy = (" ".join(shown(name, 4 * _LONGEST_FOLDER).split())[:_LONGEST_FOLDER].rstrip() for name in names)
+    return tuple(filter(None, tidy))[:_DEEPEST]
+
+
+def _bounded(given: Conversation, folder_id: str) -> Conversation:
+    """A conversation of any file as one can be here: nothing that holds up the list, nothing that an engine refuses,
+    and no model in a network that would be asked for it."""
+    sampling, model = given.sampling, given.model
+    if sampling is not None:
+        values = {name: getattr(sampling, name) for name in Sampling.__struct_fields__}
+        own = {name: value for name, value in values.items() if value is not None and _allowed(name, value)}
+        sampling = Sampling(**own)
+    if isinstance(model, FileRef):
+        numbers = [value for value in msgspec.structs.astuple(model.options) if isinstance(value, int)]
+        if _ELSEWHERE.match(model.path) or "\x00" in model.path or any(abs(value) >= 1 << 31 for value in numbers):
+            model = None
+    return msgspec.structs.replace(
+        given,
+        folder_id=folder_id,
+        title=given.title[:_LONGEST_TITLE],
+        tags=ordered(given.tags)[:_MOST_TAGS],
+        system_prompt=given.system_prompt[:LONGEST_MESSAGE],
+        sampling=sampling,
+        model=model,
+        context=given.context if 0 < (given.context or 0) <= MOST_CONTEXT else None,
+        thinking_budget=given.thinking_budget if NO_BUDGET <= (given.thinking_budget or 0) <= MOST_CONTEXT else None,
+    )
+
+
+def _allowed(name: str, value: float) -> bool:
+    entry = setting(f"sampling.{name}")
+    return (entry.minimum or 0) <= value <= (entry.maximum or 0)
 
 
 class _Progress:
@@ -161,8 +210,8 @@ class _Importer:
 
     def _stage(self, entry: ImportedConversation) -> None:
         """In pieces: a conversation of 10,000 messages is many transactions."""
-        place = importing.folder(self._connection, entry.folder, self._folders)
-        head: Conversation | None = msgspec.structs.replace(entry.conversation, folder_id=place)
+        place = importing.folder(self._connection, _path(entry.folder), self._folders)
+        head: Conversation | None = _bounded(entry.conversation, place)
         piece: list[Message] = []
         self._pending_ids.add(entry.conversation.id)
         for message in entry.messages:
@@ -178,6 +227,8 @@ class _Importer:
 
     def _flush(self) -> None:
         if self._pending:
+            if shutil.disk_usage(self._staging).free < _SPARE:
+                raise disk_full()
             began = time.monotonic()
             importing.stage(self._connection, self._mark, self._pending)
             self._pending = []

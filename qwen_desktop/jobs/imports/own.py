@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,7 @@ from qwen_desktop.core.parts import LARGEST_ATTACHMENT, blobs_of, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.jobs.imports.elements import elements
 from qwen_desktop.jobs.imports.forms import damaged, newer
+from qwen_desktop.store import rows
 
 _MARK = re.compile(rb'"format"\s*:\s*"' + FORMAT.encode() + rb'"')
 #: None begins as those of temporary chats do, which the disk never has.
@@ -104,14 +104,14 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> tuple[ImportedCon
     )
     messages = tuple(structs.replace(m, parts=tuple(map(cleaned, m.parts))) for m in record.messages)
     good = _ID.fullmatch(conversation.id) is not None
-    good &= math.isfinite(conversation.created) and math.isfinite(conversation.updated)
+    good &= _is_time(conversation.created) and _is_time(conversation.updated)
     good &= conversation.context is None or abs(conversation.context) < 1 << 53
     good &= conversation.thinking_budget is None or abs(conversation.thinking_budget) < 1 << 53
     seen: set[str] = set()
     childless: set[str] = set()
     named: set[str] = set()
     for message in messages:
-        good &= _ID.fullmatch(message.id) is not None and message.id not in seen and math.isfinite(message.created)
+        good &= _ID.fullmatch(message.id) is not None and message.id not in seen and _is_time(message.created)
         good &= message.conversation_id == conversation.id
         good &= message.parent_id is None or message.parent_id in seen
         good &= message.status is not Status.STREAMING
@@ -128,6 +128,10 @@ def _checked(record: Record, kept: dict[str, ImportedBlob]) -> tuple[ImportedCon
     return ImportedConversation(conversation, messages, folder, blobs), len(named - kept.keys())
 
 
+def _is_time(when: float) -> bool:
+    return rows.when(when) == when  # not for one that is no number
+
+
 def _attachment_bad() -> Text:
     return Text("import.attachment", QT_TRANSLATE_NOOP("imports", "An attachment is damaged."))
 
@@ -137,5 +141,5 @@ def _attachment_lost() -> Text:
 
 
 def _conversation_bad(number: int) -> Text:
-    source = QT_TRANSLATE_NOOP("imports", "Conversation {number} of the file is damaged.")
+    source = QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged.")
     return Text("import.conversation", source, {"number": number})

@@ -72,7 +72,7 @@ class AssistantsPage(QWidget):
         self.own = CardGrid(theme, self._cards)
         self.hint = Paragraph(
             theme,
-            self.tr("Your own assistants will stand here: make one, duplicate one of these, or import a file."),
+            self.tr("Your own assistants will appear here: make one, duplicate one of these, or import a file."),
             self._cards,
             role="small",
             color="text_muted",

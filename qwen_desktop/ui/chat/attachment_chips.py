@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QEvent, QObject, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -218,6 +218,12 @@ class AttachmentChips(Scrolled):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        done = super().eventFilter(watched, event)
+        if watched is self.body and event.type() is QEvent.Type.LayoutRequest:
+            self._fit()  # only now do the chips say how wide they have become
+        return done
 
     def _made(self, part: Part) -> AttachmentChip:
         chip = AttachmentChip(self._theme, part, self.body)

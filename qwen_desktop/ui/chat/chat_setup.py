@@ -77,6 +77,7 @@ class ChatSetup(QObject):
         panel.reset_wanted.connect(self._reset_setup)
         bus = ui.services.bus
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
+        bus.subscribe(events.DraftChanged, self._draft_changed, owner=self)
         bus.subscribe(events.AssistantsChanged, self._assistants_changed, owner=self)
         bus.subscribe(events.LibraryChanged, self._assistants_changed, owner=self)
 
@@ -96,6 +97,10 @@ class ChatSetup(QObject):
         """Another conversation comes on show, or none: what was typed for this one is stored."""
         self._composer.thinking.budget.moved_on.emit()
         self._panel.flush()
+
+    def _draft_changed(self, event: events.DraftChanged) -> None:
+        if event.conversation_id == self.current:
+            self.show_setup()
 
     def forget_wishes(self) -> None:
         """What is being stored needs not be shown any more."""

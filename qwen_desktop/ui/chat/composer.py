@@ -127,6 +127,11 @@ class Composer(FloatingFrame):
         self._attach(draft.attachments)
         self._setting = False
 
+    def change_to(self, draft: Draft) -> None:
+        """Show the draft of another conversation: undo does not reach over that."""
+        self.set_draft(draft)
+        self.edit.document().clearUndoRedoStacks()
+
     def take(self, draft: Draft) -> None:
         """Put this into the box, as if it had been written there."""
         self.set_draft(draft)

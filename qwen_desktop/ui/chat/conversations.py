@@ -55,11 +55,13 @@ _NAME, _SAID = int(Qt.ItemDataRole.AccessibleTextRole), int(Qt.ItemDataRole.Acce
 
 _ENABLED = Qt.ItemFlag.ItemIsEnabled
 _CHOSEN = _ENABLED | Qt.ItemFlag.ItemIsSelectable
+_NONE = Qt.ItemFlag.NoItemFlags
 _FLAGS = {
     Kind.CHAT: _CHOSEN | Qt.ItemFlag.ItemIsEditable | Qt.ItemFlag.ItemNeverHasChildren,
     Kind.FOLDER: _CHOSEN | Qt.ItemFlag.ItemIsEditable,
     Kind.MORE: _ENABLED | Qt.ItemFlag.ItemNeverHasChildren,
 }
+_ARCHIVE_FLAGS = _FLAGS[Kind.FOLDER] & ~Qt.ItemFlag.ItemIsEditable
 
 
 class ConversationTree(NodeModel):
@@ -383,8 +385,9 @@ class ConversationTree(NodeModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         node = self._node(index)
-        flags = _FLAGS.get(node.kind, Qt.ItemFlag.NoItemFlags)
-        return flags & ~Qt.ItemFlag.ItemIsEditable if node.id == ARCHIVE else flags
+        # A view asks for all rows after each change.
+        archive = node.id == ARCHIVE and node.kind is Kind.FOLDER
+        return _ARCHIVE_FLAGS if archive else _FLAGS.get(node.kind, _NONE)
 
     def setData(self, index: Index, value: Any, role: int = _EDIT) -> bool:
         row, name = self.row(index), str(value).strip()

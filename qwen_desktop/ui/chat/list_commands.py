@@ -17,6 +17,7 @@ from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.chat.move_dialog import MoveDialog
 from qwen_desktop.ui.chat.sidelist import SideList
 from qwen_desktop.ui.chat.tags_dialog import TagsDialog
+from qwen_desktop.ui.palette.completing import written
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.toast import Toast
@@ -42,6 +43,8 @@ class ListCommands(QObject):
 
     leaving = Signal(object)
     restored = Signal(str)
+    #: What is to be looked for.
+    search_wanted = Signal(str)
 
     def __init__(self, ui: UiContext, sidelist: SideList, parent: QObject) -> None:
         super().__init__(parent)
@@ -222,6 +225,7 @@ class ListCommands(QObject):
         dialog.changed.connect(partial(self._tag, ids))
         dialog.renamed.connect(self._rename_tag)
         dialog.deleted.connect(self._delete_tag)
+        dialog.search_wanted.connect(lambda tag: self.search_wanted.emit(f"{written('tag', tag)} "))
         dialog.open()
 
     def _tag(self, ids: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> None:

@@ -160,7 +160,7 @@ class ChatPage(ListPage):
         async def kept() -> Conversation:
             self._kept = where
             try:
-                await services.blobs.keep(where)
+                await services.blobs.keep(where, services.drafts.attached(where))
                 return await services.history.keep(where)
             finally:
                 self._kept = ""
@@ -331,9 +331,11 @@ class ChatPage(ListPage):
         if gone == self._kept:
             self.sidelist.model.remove(gone)
             return  # it is shown as the one that it has become
-        beside = self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)
+        here = gone == self.current
+        # Of thousands that go no other has its neighbours looked for among all rows.
+        beside = (self.sidelist.neighbour(gone, 1) or self.sidelist.neighbour(gone, -1)) if here else ""
         self.sidelist.model.remove(gone)
-        if gone == self.current:
+        if here:
             self.open(beside if beside != gone else "")
 
     def _folders_changed(self, event: events.FoldersChanged) -> None:

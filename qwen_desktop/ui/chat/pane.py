@@ -269,6 +269,8 @@ class ConversationPane(QWidget):
                         setup=new_setup,
                         begun=begun,
                     )
+                    if new_setup is not None:
+                        drafts.setup_taken(new_setup)  # the next new chat may be on show by now
                 except Exception:
                     queue.hold(here)
                     for queued in reversed(queue.of(here)) if not where else ():

@@ -90,8 +90,9 @@ class SideList(QWidget):
     def picked(self) -> Picked:
         """What commands mean: what an open menu was opened for; while the keyboard is in the list, what is selected
         there; else the chat on show."""
-        if self._aimed is not None:
-            return self._aimed
+        if self._aimed is not None:  # some may be gone since
+            chats = (chat for chat in self._aimed.chats if chat == self._chosen or self.model.conversation(chat))
+            return Picked(tuple(chats), tuple(each for each in self._aimed.folders if each in self.model.folders))
         if self.view.hasFocus() and (picked := self.view.picked) != Picked():
             return picked
         return Picked((self._chosen,)) if self._chosen else Picked()

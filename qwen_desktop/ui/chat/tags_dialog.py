@@ -64,6 +64,8 @@ class TagsDialog(Dialog):
     changed = Signal(object, object)
     renamed = Signal(str, str)
     deleted = Signal(str)
+    #: All chats with this tag are to be shown.
+    search_wanted = Signal(str)
 
     def __init__(
         self, theme: Theme, tags: Sequence[Sequence[str]], known: Sequence[tuple[str, int]], parent: QWidget
@@ -151,6 +153,7 @@ class TagsDialog(Dialog):
 
     def _open_menu(self, chip: _TagChip, place: QPoint) -> None:
         self._menu.clear()
+        self._menu.addAction(self.tr("Show all chats with it"), partial(self._leave, self.search_wanted, chip.tag))
         self._menu.addAction(self.tr("Rename in all chats…"), partial(self._ask_name, chip.tag))
         self._menu.addAction(self.tr("Delete from all chats"), partial(self._leave, self.deleted, chip.tag))
         self._menu.open_at(chip.body.mapToGlobal(place))

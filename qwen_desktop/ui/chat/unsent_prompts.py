@@ -57,7 +57,7 @@ class UnsentPrompts(QObject):
 
     def show(self) -> None:
         """Another conversation is on show: show what was written for that."""
-        self._composer.set_draft(self._drafts.of(self._feed.id))
+        self._composer.change_to(self._drafts.of(self._feed.id))
         self._place = None
         self._show_queue()
 

@@ -15,16 +15,23 @@ _LEFT_OUT = frozenset({"chat.find", "palette.actions", "find.next", "find.previo
 #: What is offered before anything is typed.
 USEFUL = ("chat.new", "model.choose", "find.open", "view.models", "view.settings")
 _ICONS = {
-    "chat.new": "square-pen", "find.open": "search", "chat.rename": "pencil", "chat.copy": "copy",
-    "chat.copy_thoughts": "copy", "chat.versions": "list-tree", "answer.copy": "copy",
+    "chat.new": "square-pen", "chat.temporary": "message-circle-dashed", "chat.keep": "arrow-down-to-line",
+    "find.open": "search", "chat.rename": "pencil", "chat.pin": "pin", "chat.move": "folder-input",
+    "chat.tags": "tag", "chat.archive": "archive", "chat.delete": "x", "chat.copy": "copy",
+    "chat.copy_thoughts": "copy", "chat.copy_markdown": "copy", "chat.copy_rich": "copy", "chat.export": "share",
+    "chat.versions": "list-tree", "chat.instructions": "sliders-horizontal", "chat.assistant": "bot",
+    "chat.attach": "plus", "chat.next": "arrow-down", "chat.previous": "arrow-up", "folder.new": "folder-plus",
+    "folder.chat": "square-pen", "folder.inside": "folder-plus", "folder.rename": "pencil",
+    "folder.move": "folder-input", "folder.export": "share", "folder.delete": "x", "answer.copy": "copy",
     "answer.regenerate": "refresh-cw", "answer.continue": "play", "answer.again": "repeat", "message.edit": "pencil",
-    "message.fork": "git-branch", "answer.stop": "stop", "composer.focus": "text-cursor-input",
-    "thinking.cycle": "brain", "model.open": "folder-open", "model.choose": "boxes", "model.get": "download",
-    "model.guide": "message-circle-question-mark", "help.slow": "gauge", "view.chat": "message-square",
-    "view.models": "boxes", "view.settings": "settings", "view.sidelist": "panel-left", "view.larger": "zoom-in",
-    "view.smaller": "zoom-out", "view.fullscreen": "maximize-2", "help.shortcuts": "text-cursor-input",
-    "help.welcome": "sparkles", "help.about": "info", "chat.next": "arrow-down", "chat.previous": "arrow-up",
-    "message.previous": "chevron-left", "message.next": "chevron-right", "chat.delete": "x", "message.delete": "x",
+    "message.previous": "chevron-left", "message.next": "chevron-right", "message.fork": "git-branch",
+    "message.delete": "x", "answer.stop": "stop", "composer.focus": "text-cursor-input", "thinking.cycle": "brain",
+    "model.open": "folder-open", "model.choose": "boxes", "model.get": "download",
+    "model.guide": "message-circle-question-mark", "help.slow": "gauge", "prompts.manage": "slash",
+    "view.chat": "message-square", "view.models": "boxes", "view.assistants": "bot", "view.settings": "settings",
+    "view.sidelist": "panel-left", "view.larger": "zoom-in", "view.smaller": "zoom-out", "view.normal": "rotate-ccw",
+    "view.fullscreen": "maximize-2", "chats.import": "file-up", "chats.export": "share", "network.online": "globe",
+    "help.shortcuts": "text-cursor-input", "help.welcome": "sparkles", "help.about": "info", "app.quit": "x",
 }  # fmt: skip
 
 

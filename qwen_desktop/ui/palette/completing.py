@@ -32,11 +32,11 @@ def completions(text: str, cursor: int, names: Names) -> tuple[Completion, ...]:
                 "folder": names.folders.values(), "tag": names.tags, "model": names.models, "has": HAS,
                 "before": _DAYS, "after": _DAYS,
             }  # fmt: skip
-            written = found.value.casefold()
-            fitting = [value for value in dict.fromkeys(values[found.name]) if written in value.casefold()]
-            fitting.sort(key=lambda value: not value.casefold().startswith(written))
+            typed = found.value.casefold()
+            fitting = [value for value in dict.fromkeys(values[found.name]) if typed in value.casefold()]
+            fitting.sort(key=lambda value: not value.casefold().startswith(typed))
             return tuple(
-                Completion(f"{found.name}:{_quoted(value)}", found.start, found.end, whole=True)
+                Completion(written(found.name, value), found.start, found.end, whole=True)
                 for value in fitting[:MOST]
                 if value != found.value
             )
@@ -47,5 +47,6 @@ def completions(text: str, cursor: int, names: Names) -> tuple[Completion, ...]:
     return tuple(Completion(f"{name}:", start, cursor, whole=False) for name in PREFIXES if name.startswith(word))
 
 
-def _quoted(value: str) -> str:
-    return f'"{value}"' if not value or any(letter.isspace() for letter in value) else value
+def written(prefix: str, value: str) -> str:
+    """A prefix with its value, as it is typed."""
+    return f'{prefix}:"{value}"' if not value or any(letter.isspace() for letter in value) else f"{prefix}:{value}"

@@ -15,6 +15,7 @@ from qwen_desktop.core.chat import Conversation, Names
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.queries import Found, Hit, Query, parse
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.assistants.looks import in_words
 from qwen_desktop.ui.pages import CHAT
 from qwen_desktop.ui.palette.actions import action_rows, useful_rows
 from qwen_desktop.ui.palette.completing import Completion, completions
@@ -148,6 +149,13 @@ class Palette(QWidget):
         self.raise_()
         self.show()
         self.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def look_for(self, text: str) -> None:
+        """Show it with something to look for."""
+        if not self.isVisible():
+            self.open()
+        self.field.begin(actions_only=False)
+        self.field.put(text, 0, 0)
 
     def leave(self) -> None:
         """Close it; the keyboard is where it was before."""
@@ -307,10 +315,12 @@ class Palette(QWidget):
         return Row("hit", f"hit:{hit.message_id}:{hit.attachment}", title, note, hit.snippet, hit.marks, icon, "", hit)
 
     def _note(self, conversation: Conversation, when: float) -> str:
+        entry = self._ui.services.assistants.get(conversation.assistant_id) if conversation.assistant_id else None
+        assistant = in_words(entry).name if entry is not None else ""
         folder = self._names.folders.get(conversation.folder_id, "")
         folder = fill(self.tr("folder {name}"), name=folder) if folder else ""
         archived = self.tr("archive") if conversation.archived else ""
-        return " · ".join(filter(None, (folder, archived, texts.day(when))))
+        return " · ".join(filter(None, (assistant, folder, archived, texts.day(when))))
 
     def _new_row(self, words: str) -> Iterator[Row]:
         if words:

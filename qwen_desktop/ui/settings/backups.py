@@ -46,7 +46,7 @@ class BackupsCard(Card):
         self.stop.clicked.connect(self._stop)
         self.problem = Paragraph(theme, "", self, role="small", color="bad")
         self.waiting = QWidget(self)
-        waits = self.tr("The backup was checked. It takes the place of your chats when the app starts the next time.")
+        waits = self.tr("The backup was checked. It replaces your chats when the app starts the next time.")
         self.waits = Paragraph(theme, waits, self.waiting, role="small")
         self.quit = TextButton(theme, self.tr("Quit now"), self.waiting)
         self.quit.clicked.connect(lambda: ui.notify.action_requested.emit("app.quit"))
@@ -90,8 +90,8 @@ class BackupsCard(Card):
     def ask(self, source: Path) -> None:
         """Ask before the chats of ``source`` take the place of those there are."""
         text = self.tr(
-            "All chats become those of {name}. What you have now is kept as a backup of its own, in the folder "
-            "“backups” of the data folder."
+            "The chats in {name} replace all chats that you have now. Those are kept as a backup of their own, in the "
+            "folder “backups” of the data folder."
         )
         text = texts.fill(text, name=texts.isolated(source.name))
         self._ui.notify.ask(self.tr("Restore the backup?"), text, self.tr("Restore"), lambda: self.check(source))
@@ -140,7 +140,7 @@ class BackupsCard(Card):
     def _report(self, done: int, total: int) -> None:
         share = done / total if total else 0.0
         self.meter.show_share(share)
-        line = texts.fill(self.tr("{doing}: {percent} %"), doing=self._doing, percent=int(100 * share))
+        line = texts.fill(self.tr("{doing}: {percent}"), doing=self._doing, percent=texts.percent(share))
         self.line.setText(line if total else self._doing)
 
     def _stop(self) -> None:

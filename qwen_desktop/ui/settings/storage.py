@@ -12,9 +12,9 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
+from qwen_desktop.ui.widgets.boxes import MIDDLE, row
 from qwen_desktop.ui.widgets.buttons import TextButton
-from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, said
+from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, said
 from qwen_desktop.ui.widgets.surface import Card
 
 
@@ -29,10 +29,16 @@ class StorageCard(Card):
         self.place = ElidedLabel(theme, shown_path(self._paths.data), self, role="small", color="text_muted")
         self.sizes = Label(theme, "", self, role="small", color="text_muted", tabular=True)
         self.sizes.setWordWrap(True)
-        show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
-        show.clicked.connect(lambda: ui.notify.folder(self._paths.data))
-        words = said(theme, self, Label(theme, self.tr("Data folder"), self, weight=500), self.place, self.sizes)
-        row((words, 1), (show, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
+        self._show = TextButton(theme, self.tr("Show folder"), self, icon="folder-open")
+        self._show.clicked.connect(lambda: ui.notify.folder(self._paths.data))
+        self.title = Label(theme, self.tr("Data folder"), self, weight=500)
+        words = said(theme, self, self.title, self.place, self.sizes)
+        row((words, 1), (self._show, MIDDLE), on=self, gap=16, margins=(18, 13, 18, 13))
+
+    def matches(self, asked: str) -> bool:
+        """Whether a search in the settings means this card."""
+        text = f"{self.title.text()} {self._show.text()}".casefold()
+        return all(word in text for word in asked.casefold().split())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -57,14 +63,22 @@ class ExchangeCard(Card):
     def __init__(self, ui: UiContext, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         theme = ui.theme
-        note = self.tr("Exports are files of your own. Chats of ChatGPT, Open WebUI, LM Studio and Jan come in, too.")
-        words = said(theme, self, Label(theme, self.tr("Export and import"), self, weight=500), note)
+        note = self.tr("Save chats as files, or bring in those of ChatGPT, Open WebUI, LM Studio and Jan.")
+        self.title = Label(theme, self.tr("Export and import"), self, weight=500)
+        self.note = Paragraph(theme, note, self, role="small", color="text_muted")
+        words = said(theme, self, self.title, self.note)
         self.export_button = TextButton(theme, self.tr("Export all…"), self, icon="share")
         self.export_button.clicked.connect(ui.actions["chats.export"].trigger)
         self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
         self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
-        buttons = row(self.import_button, self.export_button, None, gap=8)
-        column(words, buttons, on=self, gap=10, margins=(18, 13, 18, 13))
+        buttons = ((self.export_button, MIDDLE), (self.import_button, MIDDLE))
+        row((words, 1), *buttons, on=self, gap=8, margins=(18, 13, 18, 13))
+
+    def matches(self, asked: str) -> bool:
+        """Whether a search in the settings means this card."""
+        parts = (self.title, self.note, self.export_button, self.import_button)
+        text = " ".join(part.text() for part in parts).casefold()
+        return all(word in text for word in asked.casefold().split())
 
 
 def _sizes(history: Path, folder: Path) -> tuple[int, int]:

@@ -64,7 +64,7 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path) -> None:
         (("export", "--all", "--format", "pdf", "--out", "-"), 2, "no text"),
         (("export", "--all", "--format", "md", "--out", "-"), 1, "Several chats"),
         (("export", "--folder", "nosuch", "--out", "x.json"), 1, "There is no folder called nosuch."),
-        (("import", str(tmp_path / "x.json")), 1, "holds no conversations"),
+        (("import", str(tmp_path / "x.json")), 1, "holds no chats"),
         (("import", str(tmp_path / "none.json")), 1, "does not exist"),
     ):
         done = run(tmp_path / "a", *arguments)
@@ -89,7 +89,7 @@ def test_what_other_programs_wrote_comes_in_and_is_found(tmp_path: Path) -> None
     nobody = subprocess.run(
         [*PROGRAM, "import", "--from", "lm-studio"], env=environment, capture_output=True, timeout=60, check=False
     )
-    assert nobody.returncode == 1 and b"LM Studio keeps no conversations" in nobody.stderr
+    assert nobody.returncode == 1 and b"LM Studio keeps no chats" in nobody.stderr
     folder.parent.parent.rename(tmp_path / ".lmstudio")
     came = subprocess.run(
         [*PROGRAM, "import", "--from", "lm-studio"], env=environment, capture_output=True, timeout=60, check=False

@@ -20,6 +20,7 @@ from qwen_desktop.core.engine import ThinkingMode
 from qwen_desktop.core.parts import FilePart, TextPart, visible_text
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.events import ConversationRemoved, EventBus
+from qwen_desktop.services.exports import Exported, Wanted
 from qwen_desktop.services.history import History
 from qwen_desktop.store.blobs import Blobs
 from qwen_desktop.store.database import Database
@@ -134,6 +135,54 @@ def test_one_that_is_kept_is_on_the_disk_with_all_its_branches() -> None:
     asyncio.run(_with(main))
 
 
-async def _with(main: Callable[[App], Coroutine[Any, Any, None]]) -> None:
+def test_one_is_exported_and_what_comes_in_of_it_is_a_usual_one(tmp_path: Path) -> None:
+    async def main(app: App) -> None:
+        where = (await app.history.create_temporary()).id
+        sha256 = await app.blobs.add(b"Chapter one", "text/plain", conversation_id=where)
+        file = FilePart(sha256, "text/plain", "book.txt", 11, "Chapter one")
+        await app.chat.send((file, TextPart("One")), conversation_id=where, thinking=ThinkingMode.AUTO)
+        await app.chat.idle()
+        assert await app.exports.count(Wanted(ids=(where,))) == 1
+        for form in ("md", "txt", "html", "json"):
+            made = await app.exports.export(Wanted(ids=(where,), format=form), tmp_path / f"chat.{form}")
+            assert made == Exported(1, 0)
+        assert "You said 1." in (tmp_path / "chat.md").read_text()
+        assert (tmp_path / "chat_files" / "book.txt").read_bytes() == b"Chapter one"
+        assert not app.paths.blobs.exists()
+        found = await app.imports.run(tmp_path / "chat.json")
+        assert (found.conversations, found.skipped, found.messages) == (1, 0, 2)
+        said = await app.history.tail(found.ids[0], 9)
+        assert [entry.parts for entry in said] == [entry.parts for entry in await app.history.tail(where, 9)]
+        assert not any(map(is_temporary, [*found.ids, *(entry.id for entry in said)]))
+        assert await app.blobs.read(sha256) == b"Chapter one"
+
+    asyncio.run(_with(main))
+
+
+def test_what_is_attached_and_not_sent_goes_along_when_one_is_kept(tmp_path: Path) -> None:
+    read, late = tmp_path / "read.txt", tmp_path / "late.txt"
+    read.write_text("read before")
+    late.write_text("read afterwards")
+
+    async def main(app: App) -> None:
+        where = (await app.history.create_temporary()).id
+        await app.ask("One", where)
+        made = await app.attachments.attach(read, conversation_id=where)
+        later = app.attachments.begin(where, late)
+        app.drafts.put(where, Draft("Both", (made.part, later)))
+        await app.blobs.keep(where, app.drafts.attached(where))
+        kept = await app.history.keep(where)
+        app.drafts.keep(where)
+        async with asyncio.timeout(20):
+            while app.drafts.of(kept.id).unread:  # noqa: ASYNC110 - the other process reads
+                await asyncio.sleep(0.01)
+        await app.chat.send(app.drafts.of(kept.id).parts, conversation_id=kept.id, thinking=ThinkingMode.AUTO)
+        await app.chat.idle()
+        assert sorted(file.read_bytes() for file in app.paths.blobs.iterdir()) == [b"read afterwards", b"read before"]
+
+    asyncio.run(_with(main, 30))
+
+
+async def _with(main: Callable[[App], Coroutine[Any, Any, None]], seconds: float = 10) -> None:
     async with running_app(engine) as app:
-        await asyncio.wait_for(main(app), 10)
+        await asyncio.wait_for(main(app), seconds)

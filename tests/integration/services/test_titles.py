@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.engine import GenerateRequest, LocalEngine, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef
-from qwen_desktop.core.parts import PartDelta, TextPart, visible_text
+from qwen_desktop.core.parts import FilePart, PartDelta, TextPart, visible_text
 from qwen_desktop.core.titles import ASK
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
@@ -106,6 +107,22 @@ def test_a_chat_gets_one_after_its_first_answer_and_another_after_its_third() ->
                 await here.app.ask(f"More {number}", where)
             await here.rest()
             assert len(here.asked) == 2
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "part", [FilePart("", "text/plain", "Lease.pdf", 5, "Rent"), FilePart("", "text/plain", "", 9, "A long one")]
+)
+def test_a_chat_that_begins_with_a_file_alone_gets_one_too(part: FilePart) -> None:
+    async def main() -> None:
+        async with desk() as here:
+            where = new_id()
+            await here.app.chat.send((part,), conversation_id=where, thinking=ThinkingMode.AUTO, new=True)
+            await here.app.chat.idle()
+            assert await here.called(where) == (part.name or part.text)
+            await here.rest()
+            assert await here.called(where) == TITLE
 
     run(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +10,16 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
+from PySide6.QtWidgets import QApplication, QCompleter, QFileDialog, QPushButton
 
 from qwen_desktop.core.drafts import Draft, unread
 from qwen_desktop.core.engine import GenerateRequest
+from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.parts import FilePart, ImagePart, TextPart
+from qwen_desktop.core.text import Text
 from qwen_desktop.ui.chat.attached_file import AttachedMedia, file_name
 from qwen_desktop.ui.chat.attached_text import AttachedText
+from qwen_desktop.ui.chat.attachment_chips import AttachmentChips, ChipState
 from qwen_desktop.ui.chat.parts_dialog import PartsDialog
 from qwen_desktop.ui.drop_sign import DropSign
 from tests.document_files import pdf
@@ -127,14 +131,16 @@ async def test_files_and_pictures_are_pasted_and_text_stays_text(make: Make, tmp
 
 async def test_files_are_picked_by_the_button_and_its_key(make: Make, tmp_path: Path) -> None:
     ui = await make()
-    path = file(tmp_path, "picked.md")
+    paths = [file(tmp_path, name) for name in ("picked.md", "another.md")]
     ui.key(ui.chat.pane.composer.edit, Qt.Key.Key_U, Qt.KeyboardModifier.ControlModifier)
     dialog = ui.window.findChild(QFileDialog)
     assert dialog is not None
-    dialog.urlsSelected.emit([QUrl.fromLocalFile(str(path))])
-    dialog.close()
-    await read(ui, 1)
-    assert ui.chat.pane.composer.draft.attachments[0].name == "picked.md"
+    (names,) = dialog.findChildren(QCompleter)
+    grabbed = names.popup().grab().toImage()
+    assert grabbed.pixelColor(grabbed.rect().center()) == ui.theme.color("surface")
+    ui.pick(dialog, *paths)
+    await read(ui, 2)
+    assert {part.name for part in ui.chat.pane.composer.draft.attachments} == {"picked.md", "another.md"}
     ui.chat.pane.composer.attach_button.click()
     assert any(found.isVisible() for found in ui.window.findChildren(QFileDialog))
 
@@ -346,3 +352,19 @@ async def test_tab_halts_at_every_chip_and_its_buttons(make: Make, tmp_path: Pat
     assert seen == [first.remove, second.body, second.remove, composer.edit]
     ui.key(second.remove, Qt.Key.Key_Space)
     assert len(composer.attached.chips) == 1 and composer.edit.hasFocus()
+
+
+async def test_the_chips_take_no_more_rows_than_they_need_once_they_are_read(make: Make) -> None:
+    ui = await make()
+    chips = AttachmentChips(ui.theme, ui.window)
+    chips.resize(700, 200)
+    parts = [unread(f"{n}.txt") for n in range(4)]
+    chips.show_parts(parts)
+    wrong = Problem("user", Text("x", "a sentence that says at some length what is wrong with the file"))
+    for state in (ChipState(problem=wrong), ChipState(fraction=0.4), ChipState()):
+        chips.show_states([state] * len(parts))
+        await asyncio.sleep(0.05)
+        tall = max(chip.geometry().bottom() + 1 for chip in chips.chips)
+        bar = chips.verticalScrollBarPolicy() is Qt.ScrollBarPolicy.ScrollBarAlwaysOn
+        assert bar == (tall > chips.height())
+    assert chips.height() == tall

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
@@ -23,7 +23,7 @@ async def card_of(ui: Ui) -> Any:
     page = ui.window.pages.built("view.settings")
     page.show_section("storage")
     await ui.rest()
-    return page.findChild(BackupsCard)
+    return page.sections["storage"].findChild(BackupsCard)
 
 
 def press(button: Any) -> None:
@@ -38,8 +38,7 @@ async def test_a_backup_is_made_checked_and_waits_for_the_next_start(make: Make)
     press(card.back_up)
     dialog = ui.window.findChild(QFileDialog)
     assert dialog is not None and dialog.defaultSuffix() == "zip"
-    dialog.urlSelected.emit(QUrl.fromLocalFile(str(target)))
-    dialog.reject()
+    ui.pick(dialog, target)
     await ui.rest()
     assert target.is_file() and not card.progress.isVisible() and card.back_up.isEnabled()
     assert any("1 chat backed up as" in text for text in ui.toasts())

@@ -12,7 +12,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QFileDialog
 
 from qwen_desktop.ui.chat.diagram_window import DiagramDialog
-from qwen_desktop.ui.local_files import url_of
 from tests.inline_jobs import InlineJobs
 from tests.pele import needs_pele
 from tests.scripted_engine import Script
@@ -50,8 +49,7 @@ async def chosen(ui: Ui, path: Path) -> None:
     assert [name.rpartition("(")[2] for name in dialog.nameFilters()] == ["*.svg)", "*.png)"]
     dialog.filterSelected.emit(dialog.nameFilters()[path.suffix == ".png"])
     assert dialog.defaultSuffix() == path.suffix[1:]
-    dialog.urlSelected.emit(url_of(path))
-    dialog.reject()
+    ui.pick(dialog, path)
     await ui.until(lambda: any(path.name in toast for toast in ui.toasts()))
 
 
@@ -94,7 +92,6 @@ async def test_a_folder_that_cannot_be_written_is_a_sentence(make: Make, tmp_pat
     await ui.until(lambda: ui.window.findChildren(QFileDialog))
     dialog = ui.window.findChildren(QFileDialog)[-1]
     (tmp_path / "file").write_text("")
-    dialog.urlSelected.emit(url_of(tmp_path / "file" / "diagram.svg"))
-    dialog.reject()
+    ui.pick(dialog, tmp_path / "file" / "diagram.svg")
     await ui.until(ui.toasts)
     assert not any("Saved" in toast for toast in ui.toasts())

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.ui.export_dialog import ExportDialog
 from qwen_desktop.ui.import_dialog import ChatsImportDialog
+from qwen_desktop.ui.widgets.buttons import TextButton
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -43,9 +44,8 @@ async def test_ctrl_s_exports_the_chat_on_show_to_the_place_that_is_chosen_and_s
     dialog.go_button.click()
     chooser = dialog.findChild(QFileDialog)
     assert chooser is not None
-    chooser.close()
     place = tmp_path / "Heaps.md"
-    dialog.export(place)
+    ui.pick(chooser, place)
     await ui.rest()
     await ui.until(place.exists)
     assert "What is a heap?" in place.read_text()
@@ -121,7 +121,10 @@ async def test_a_dropped_export_is_offered_and_imported_and_can_be_taken_back(ma
     assert isinstance(dialog, ChatsImportDialog)
     assert "chats.json" in dialog.state.text()
     assert await ui.app.history.list() == ()
-    dialog.begin()
+    offered = [button for button in dialog.findChildren(TextButton) if not button.isHidden()]
+    kinds = [(button.text(), button.property("kind") or "") for button in offered]
+    assert kinds == [("Cancel", ""), ("Import", "primary")]
+    offered[1].click()
     await ui.until(lambda: not dialog.undo_button.isHidden())
     await ui.rest()
     assert "1 chat came in." in dialog.state.text()
@@ -144,7 +147,7 @@ async def test_an_import_says_what_it_could_not_read_and_what_was_there(make: Ma
     dialog.begin()
     await ui.until(dialog.reasons.isVisible)
     assert "1 item could not be read" in dialog.results[0].text()
-    assert "Conversation 1 of the file is damaged." in dialog.reasons.toPlainText()
+    assert "Chat 1 of the file is damaged." in dialog.reasons.toPlainText()
     assert "already" in dialog.state.text()
     assert dialog.undo_button.isHidden()
     dialog.reject()

@@ -68,6 +68,21 @@ async def test_what_is_typed_for_a_new_chat_survives_a_restart(make: Make) -> No
     assert (setup.system_prompt, setup.sampling) == ("Be brief.", Sampling(top_k=30))
 
 
+async def test_what_was_typed_for_a_chat_is_not_that_of_the_next_one_however_soon_that_comes(make: Make) -> None:
+    ui = await make()
+    panel(ui).open()
+    QTest.keyClicks(panel(ui).text, "Be brief.")
+    ui.type("One")
+    ui.press(Qt.Key.Key_Return)
+    ui.chat.new_chat()  # before the first one is stored
+    await ui.rest()
+    (first,) = await ui.app.history.list()
+    assert first.system_prompt == "Be brief."
+    assert panel(ui).text.toPlainText() == ""
+    await ui.say("Two")
+    assert (await stored(ui)).system_prompt == ""
+
+
 async def test_a_change_is_stored_at_once_and_follows_the_conversation(make: Make) -> None:
     ui = await make()
     await ui.say("One")

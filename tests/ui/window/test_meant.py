@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 
 from qwen_desktop.core.commands import COMMANDS
+from qwen_desktop.core.paths import resources_folder
+from qwen_desktop.ui.assistants import looks
 from qwen_desktop.ui.chat.list_view import Picked
+from qwen_desktop.ui.chat.tags_dialog import TagsDialog
 from qwen_desktop.ui.export_dialog import ExportDialog, words
 from qwen_desktop.ui.list_page import ListPage
-from qwen_desktop.ui.palette.actions import action_rows
+from qwen_desktop.ui.palette.actions import _ICONS, _LEFT_OUT, action_rows
 from qwen_desktop.ui.palette.palette import Palette
 from tests.ui.window.test_list import back, click, drag, folder_of, some
 
@@ -196,3 +199,40 @@ async def test_a_temporary_chat_is_exported_and_comes_in_as_a_lasting_one(make: 
     listed = await ui.app.history.list()
     assert len(listed) == 1
     assert len(await ui.app.history.tail(listed[0].id, 9)) == 2
+
+
+async def test_a_tag_leads_to_all_chats_that_have_it(make: Make) -> None:
+    ui, chats, _ = await some(make)
+    await ui.app.arranging.tag(chats[1:3], add=("two words",))
+    ui.chat.open(chats[1])
+    await ui.rest()
+    ui.window.actions_.trigger("chat.tags")
+    await ui.rest()
+    tags = ui.window.findChild(TagsDialog)
+    assert isinstance(tags, TagsDialog)
+    tags._open_menu(tags.chips[0], QPoint(2, 2))
+    next(action for action in tags._menu.actions() if action.text() == "Show all chats with it").trigger()
+    await ui.rest()
+    palette = ui.window.findChild(Palette)
+    assert isinstance(palette, Palette) and palette.isVisible()
+    assert not [each for each in ui.window.findChildren(TagsDialog) if each.isVisible()]
+    assert [chip.typed for chip in palette.field.chips] == ["tag:two-words"]
+    await ui.until(lambda: {row.what for row in palette.model.rows if row.kind == "chat"} == set(chats[1:3]))
+    assert palette.field.edit.hasFocus() or not ui.window.isActiveWindow()
+
+
+async def test_a_hit_says_with_which_assistant_it_was_found(make: Make) -> None:
+    ui = await make()
+    entry = next(entry for entry in ui.app.assistants.list() if looks.in_words(entry).name == "Coder")
+    ui.window.chat_with(entry.id)
+    await ui.say("heap merge")
+    palette = ui.window._palette()
+    palette.look_for("heap")
+    await ui.until(lambda: [row for row in palette.model.rows if row.kind == "hit"])
+    assert next(row.note for row in palette.model.rows if row.kind == "hit").startswith("Coder · ")
+
+
+def test_each_command_has_an_icon_that_is_there() -> None:
+    there = {path.stem for path in (resources_folder() / "icons").glob("*.svg")}
+    for command in COMMANDS:
+        assert command.id in _LEFT_OUT or _ICONS.get(command.id) in there, command.id

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
@@ -14,6 +15,7 @@ from qwen_desktop.core.settings import declared
 from qwen_desktop.ui.settings.controls import SwitchControl
 from qwen_desktop.ui.settings.page import SettingsPage
 from qwen_desktop.ui.widgets.labels import Paragraph
+from qwen_desktop.ui.widgets.surface import Card
 
 if TYPE_CHECKING:
     from tests.ui.conftest import Make, Ui
@@ -202,6 +204,14 @@ async def test_about_says_that_this_is_unofficial(make: Make) -> None:
     words = " ".join(label.text() for label in page._pages["about"].findChildren(QLabel))
     assert "Unofficial" in words
     assert "Apache-2.0" in words
+
+
+@pytest.mark.parametrize("asked", ["export", "import chatgpt", "restore", "data folder", "templates"])
+async def test_search_finds_what_is_no_setting(make: Make, asked: str) -> None:
+    page = opened(await make())
+    page.search.setText(asked)
+    cards = [card for section in page.sections.values() for card in section.findChildren(Card) if card.isVisible()]
+    assert len(cards) == 1
 
 
 async def test_tab_goes_from_search_over_the_list_into_the_page(make: Make) -> None:

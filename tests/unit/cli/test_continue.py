@@ -124,6 +124,13 @@ def test_what_names_none_or_several_is_a_sentence_and_nothing_is_asked(command: 
     assert command(*GONE_ON, "abcdef1", "Hi").code == 0
 
 
+def test_an_id_of_another_form_is_named_whole(home: Path) -> None:
+    put(home, Conversation("Ab", "Imported", 1.0, 1.0), Conversation("Ab-cdef-gh", "Imported too", 2.0, 2.0))
+    for wanted, title in (("Ab", "Imported"), ("Ab-cdef-gh", "Imported too"), ("ab-cde", "Imported too")):
+        found = stored(home, lambda history, wanted=wanted: continued.find(history, wanted))
+        assert found.title == title
+
+
 def test_other_instructions_are_a_mistake_of_usage(command: Command, home: Path) -> None:
     put(home, Conversation("c" * 32, "Rivers", 1.0, 2.0))
     ending = command(*GONE_ON, "last", "--system", "Be long.", "Hi")

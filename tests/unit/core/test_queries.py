@@ -110,9 +110,24 @@ def test_a_snippet_is_short_shows_the_best_place_and_marks_it() -> None:
     query = parse("heap merge")
     cut = snippet(query, text)
     assert len(cut.text) <= LENGTH + 2 and cut.text.count("\n") == 0
-    assert cut.place == 0 and cut.text.startswith("merge word")  # the first piece that has any of them
+    assert "heap** merge of" in cut.text  # the best place, however far below the first one that has any of them
+    alike = snippet(query, text.replace("heap", "HÉAP"))  # not as it was typed: the first one of what is
+    assert alike.place in (0, text.index("heap"))
     near = snippet(query, text[6:])
     assert "heap** merge of" in near.text and near.text.startswith("…") and near.text.endswith("…")
     assert [near.text[a:b] for a, b in near.marks] == ["heap", "merge"]
     assert snippet(query, "nothing here").marks == () and snippet(query, "nothing here").place == -1
     assert len(snippet(parse("空"), "天空" * 500).text) <= LENGTH // 2 + 2
+
+
+def test_what_a_short_piece_begins_with_is_no_word() -> None:
+    """Long texts are looked through in pieces, which may begin inside a word; what begins behind is found."""
+    for shift in range(1, 8):
+        text = "é" * (1000 - shift) + " catalogue " + "é " * 1500 + "log " + "é " * 900
+        assert snippet(parse("log"), text).place == text.index(" log") + 1
+        assert snippet(parse("cat log"), text).place in (1001 - shift, text.index(" log") + 1)
+
+
+def test_a_word_typed_twice_is_wanted_once() -> None:
+    query = parse("heap heap -heap heap")
+    assert len(query.wanted) == 1 and len(query.unwanted) == 1 and len(query.terms) == 4

@@ -123,9 +123,15 @@ def test_facts_newer_than_the_file_are_asked_only_when_wanted(language: str) -> 
     assert old.asked == trained.asked - fresh
 
 
-def test_the_file_knows_nearly_all_facts(guide: Guide) -> None:
-    """What the evaluation leaves out stays the small part that was written since the last training."""
-    assert len(newer(guide.version)) <= len(load_facts()) // 4
+def test_the_file_knows_most_facts(guide: Guide) -> None:
+    """What the evaluation leaves out stays the smaller part, which was written since the last training.
+
+    Three facts in ten, where it was a quarter: the file is trained once, when the features of this version are there,
+    and until then each of them makes facts untrue (the search, attachments, export, the rail) or needs new ones. New
+    facts take the place of others, so that there are not more to know than before: those of 1.1 went that the window
+    itself says in the place where they matter.
+    """
+    assert len(newer(guide.version)) <= len(load_facts()) * 3 // 10
 
 
 def test_a_long_talk_stays_sane(guide: Guide) -> None:

@@ -76,6 +76,8 @@ def test_only_a_picture_with_content_counts_as_painted() -> None:
     size = 100 * 100
     assert not Picture(100, 100, pixels(*[0xFFFFFF] * size)).painted()
     assert not Picture(100, 100, pixels(*[0xFFFFFF] * (size - 100), *[0x20] * 50, *[0x30] * 50)).painted()
+    # a frame whose title has shades and letters, around nothing
+    assert not Picture(100, 100, pixels(*[0] * (size - 200), *range(0x100, 0x1C8))).painted()
     # the byte without meaning makes no colours
     assert not Picture(100, 100, pixels(*[0xFFFFFF | (at % 200) << 24 for at in range(size)])).painted()
     assert Picture(100, 100, pixels(*[0xFFFFFF] * (size - 500), *range(500))).painted()

@@ -293,7 +293,7 @@ def test_csv_is_kept_and_its_rows_are_sections(tmp_path: Path, delimiter: str) -
     found = read(tmp_path, "a.csv", "\r\n".join(rows).encode())
     assert found.text == "\n".join(rows)
     assert [title for title, _ in sections(found)] == ["Rows 1–200", "Rows 201–400", "Rows 401–450"]
-    assert notes(found) == "A table of 450 rows and 3 columns."
+    assert notes(found) == "A table of 450 rows; columns: 3."
 
 
 def test_ends_of_lines_and_zeros(tmp_path: Path) -> None:

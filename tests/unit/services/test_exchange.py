@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
+from qwen_desktop.core.chat import Conversation
+from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import AppError, Environment, UserFacing
 from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.parts import FilePart, ImagePart
+from qwen_desktop.core.tags import ordered
 from qwen_desktop.services.events import ConversationsImported
 from qwen_desktop.services.exports import Wanted
+from qwen_desktop.services.search import Search
 from qwen_desktop.store import importing, messages
 from tests.histories import Place, fill, ran
 
@@ -247,6 +253,98 @@ async def test_a_cancelled_import_and_one_that_finds_no_room_leave_nothing(
         assert here.rows("SELECT count(*) FROM conversations") == before
         assert here.rows("SELECT count(*) FROM messages") == before
         assert not any((here.root / "imports").iterdir())
+
+
+def _strange(**changes: Any) -> dict[str, Any]:
+    """An export of one chat of one message, with something in it that no export has."""
+    message = {"id": "m", "conversation_id": "c", "parent_id": None, "role": "user", "created": 1.0,
+               "parts": [{"type": "text", "text": "Hello"}]}  # fmt: skip
+    chat = {"id": "c", "title": "T", "created": 1.0, "updated": 2.0, "leaf_id": "m"}
+    record = {"conversation": chat, "folder": [], "messages": [message]}
+    for name, value in changes.items():
+        where = chat if name in Conversation.__struct_fields__ else record
+        where[name] = value
+    return {"format": "qwen-desktop-history", "version": 1, "blobs": [], "conversations": [record]}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"folder": ["deep"] * 5_000},
+        {"folder": ["wide" * 100_000, "\u202e", " "]},
+        {"title": "long " * 1_000_000},
+        {"tags": [f"Tag {number}" for number in range(5_000)]},
+        {"sampling": {"temperature": 1e300, "top_k": 10**30, "seed": -5, "top_p": 0.5}, "context": 10**12},
+        {"thinking_budget": 10**14},
+        {"model": {"type": "file", "path": "\\\\elsewhere\\models\\a.gguf"}},
+        {"model": {"type": "file", "path": "//elsewhere/a.gguf"}},
+        {"model": {"type": "file", "path": "smb://elsewhere/a.gguf"}},
+        {"model": {"type": "file", "path": "/a.gguf", "options": {"gpu_layers": 1 << 60}}},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+@ran
+async def test_whatever_a_file_says_of_a_chat_it_comes_in_as_one_could_be_made_here(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(_strange(**changes)))
+    async with Place(tmp_path / "a") as place:
+        found = await place.imports.run(tmp_path / "a.json")
+        (entry,) = await place.history.list()
+        assert found.ids == (entry.id,)
+        assert len(entry.title) <= 1_000 and len(entry.tags) <= 100
+        assert entry.tags == ordered(entry.tags)
+        folders = place.rows("SELECT name FROM folders")
+        assert len(folders) <= 64
+        assert all(0 < len(name) <= 80 and name.isprintable() for (name,) in folders)
+        assert entry.model is None
+        assert (entry.context or 0) <= 1 << 20 and (entry.thinking_budget or 0) <= 1 << 20
+        assert entry.sampling in (None, Sampling(top_p=0.5))
+        await place.exports.export(JSON, tmp_path / "b.json")
+        await place.exports.export(Wanted(format="md"), tmp_path / "b")
+
+
+@pytest.mark.parametrize("when", [1e308, -1e308, -1.0, 1e12])
+@ran
+async def test_times_outside_of_all_calendars_stop_nothing(when: float, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(_strange(created=when)))
+    async with Place(tmp_path / "a") as place:
+        found = await place.imports.run(tmp_path / "a.json")
+        assert (found.conversations, found.skipped) == (0, 1)
+        ids = await fill(place, 1)
+        for table in ("conversations", "messages"):  # a backup of a stranger's may have them
+            await place.db.call(lambda c, name=table: c.execute(f"UPDATE {name} SET created = ?", (when,)))  # noqa: S608
+        await place.db.call(lambda c: c.execute("UPDATE conversations SET updated = ?", (when,)))
+        for entry in await place.history.list():
+            for number in (entry.created, entry.updated):
+                assert 1970 <= time.gmtime(number).tm_year <= 3000
+        for entry in await place.history.tail(ids[0], 9):
+            assert 1970 <= time.gmtime(entry.created).tm_year <= 3000
+            for node in await place.history.tree(entry.id):
+                assert 1970 <= time.gmtime(node.created).tm_year <= 3000
+        await place.db.call(lambda c: c.execute("UPDATE search_texts SET created = ?", (when,)))
+        found_again = await Search(place.db, place.bus).find("a")
+        assert found_again.hits
+        assert all(1970 <= time.gmtime(hit.created).tm_year <= 3000 for hit in found_again.hits)
+        await place.exports.export(Wanted(format="html"), tmp_path / "b")
+
+
+@ran
+async def test_an_import_leaves_the_disk_room_to_be_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Place(tmp_path / "a") as there, Place(tmp_path / "b") as here:
+        await fill(there, 1, chats=30)
+        await there.exports.export(JSON, tmp_path / "a.json")
+        asked: list[int] = []
+
+        def usage(_folder: object) -> Any:
+            asked.append(1)
+            return SimpleNamespace(free=1_000_000_000 if len(asked) < 3 else 20_000_000)
+
+        monkeypatch.setattr("qwen_desktop.jobs.imports.job.shutil.disk_usage", usage)
+        with pytest.raises(Environment, match="disk is full"):
+            await here.imports.run(tmp_path / "a.json")
+        assert len(asked) == 3
+        assert here.rows("SELECT count(*) FROM conversations") == [(0,)]
 
 
 @ran

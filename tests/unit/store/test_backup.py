@@ -221,6 +221,13 @@ def database(statement: str) -> Callable[[dict[str, bytes]], None]:
         (database("DROP TABLE drafts"), "backup.damaged"),
         (database("UPDATE messages SET conversation_id = 'none'"), "backup.damaged"),
         (database("PRAGMA user_version = 0"), "backup.damaged"),
+        (database("UPDATE conversations SET title = x'ff00'"), "backup.damaged"),
+        (database("UPDATE conversations SET title = CAST(x'ff41' AS TEXT)"), "backup.damaged"),
+        (database("UPDATE conversations SET updated = 'yesterday'"), "backup.damaged"),
+        (database("UPDATE conversations SET context = 'many'"), "backup.damaged"),
+        (database("UPDATE messages SET parts = x'5b5d'"), "backup.damaged"),
+        (database("INSERT INTO drafts VALUES ('x', x'35')"), "backup.damaged"),
+        (database("INSERT INTO folders VALUES ('x', x'41', '')"), "backup.damaged"),
     ],
 )
 def test_a_bad_backup_is_refused_and_nothing_changes(
@@ -331,3 +338,22 @@ def test_an_attachment_that_is_missing_is_told_and_the_rest_restored(filled: Pat
     target.mkdir()
     restored(made.path, target)
     assert (target / "blobs" / hashlib.sha256(b"two").hexdigest()).read_bytes() == b"two"
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_asked_for(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserFacing, match=r"The folder .*nowhere does not exist\."):
+        make(filled, tmp_path / "nowhere" / "a.zip")
+    opened = Path.open
+
+    def read_only(path: Path, mode: str = "r") -> object:
+        if mode == "xb":
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return opened(path, mode)
+
+    monkeypatch.setattr(Path, "open", read_only)
+    with pytest.raises(OSError, match="Read-only") as told:
+        make(filled, tmp_path / "a.zip")
+    assert told.value.filename == str(tmp_path / "a.zip")
+    assert [file.name for file in tmp_path.iterdir()] == ["home"]

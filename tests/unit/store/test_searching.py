@@ -15,7 +15,7 @@ from qwen_desktop.core.chat import Conversation, Folder, Message, Provenance, St
 from qwen_desktop.core.engine import Sampling, ThinkingMode
 from qwen_desktop.core.parts import FilePart, ImagePart, Part, Role, TextPart, search_text
 from qwen_desktop.core.queries import Found, Query, parse
-from qwen_desktop.store import branches, conversations, forks, messages, migrations, rows, search, searching
+from qwen_desktop.store import branches, conversations, folders, forks, messages, migrations, rows, search, searching
 from qwen_desktop.store.connection import connect, transaction
 from qwen_desktop.store.database import Database
 
@@ -245,6 +245,77 @@ def test_titles_folders_tags_and_times(connection: sqlite3.Connection) -> None:
     assert chats("python") == "" and chats("другое") == "a"
 
 
+@pytest.mark.parametrize(("few", "many"), [(0, 0), (0, 1000), (1000, 0)])
+def test_filters_leave_the_same_however_they_are_looked_up(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch, few: int, many: int
+) -> None:
+    """Also where times and numbers do not grow together, as after an import."""
+    monkeypatch.setattr(searching, "FEW", few)
+    monkeypatch.setattr(searching, "MANY", many)
+    chance = random.Random(few + many)
+    folders.insert(connection, Folder("w", "Work"))
+    made: list[tuple[Message, bool]] = []
+    for number in range(40):
+        inside = chance.random() < 0.5
+        chat = Conversation(f"c{number}", "", NOW, NOW, folder_id="w" if inside else "")
+        for place in range(4):
+            when = NOW - chance.randrange(1000) * 86_400.0
+            entry = Message(f"{number}-{place}", chat.id, None, Role.USER, (TextPart("merge of files"),), when)
+            messages.add(connection, (entry,), new=None if place else chat)
+            made.append((entry, inside))
+    for typed in ("after:2026", "before:2026 ", "before:2026 after:2025-06", "before:2010", "after:2026 folder:work",
+                  "folder:work", "before:2025-06 folder:work"):  # fmt: skip
+        query = parse(f"{typed} merge")
+        wanted = {
+            entry.id
+            for entry, inside in made
+            if (inside or not query.values("folder")) and (query.after or 0) <= entry.created < (query.before or 1e12)
+        }
+        assert ids(ask(connection, query)) == wanted, typed
+
+
+def test_what_a_filter_leaves_out_is_not_read(connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in steps of SQLite's: a few old messages behind many new ones with the same word."""
+    monkeypatch.setattr(searching, "FEW", 1)
+    folders.insert(connection, Folder("w", "Work"))
+    for chat in range(20):
+        old = chat < 3
+        new = Conversation(f"c{chat}", "", NOW, NOW, folder_id="w" if old else "")
+        when = NOW - (1e8 if old else 0)
+        some = [Message(f"{chat}-{n}", f"c{chat}", None, Role.USER, (TextPart("merge"),), when) for n in range(60)]
+        messages.add(connection, some, new=new)
+
+    def steps(typed: str) -> int:
+        count = 0
+
+        def step() -> None:
+            nonlocal count
+            count += 1
+
+        about = searching.Conversations()
+        about.look(connection)
+        connection.set_progress_handler(step, 10)
+        found = searching.find(connection, parse(typed), 50, NOW, about)
+        connection.set_progress_handler(None, 0)
+        assert found.messages == 180, typed
+        return count
+
+    monkeypatch.setattr(searching, "CANDIDATES", 180)
+    each = steps("merge")  # the newest 180, and no more
+    assert steps("before:2025 merge") < 3 * each  # else more than six times as many
+    assert steps("folder:work merge") < 3 * each
+
+
+def test_of_titles_alone_the_newest_are_shown_and_all_counted(connection: sqlite3.Connection) -> None:
+    with transaction(connection, durable=False):
+        for number in range(30):
+            conversations.insert(connection, Conversation(f"c{number:02}", "Merge", NOW, NOW - number * 1e5))
+    for typed in ("merge", "after:2020"):
+        found = ask(connection, typed, 5)
+        assert [hit.conversation.id for hit in found.hits] == [f"c{number:02}" for number in range(5)]
+        assert (found.messages, found.conversations) == (0, 30)
+
+
 def test_the_newer_and_the_better_fitting_come_first_and_no_chat_drowns_the_others(
     connection: sqlite3.Connection,
 ) -> None:
@@ -289,6 +360,26 @@ def test_without_fts5_the_texts_themselves_are_read(tmp_path: Path, monkeypatch:
         pass
     assert search.usable(connection) and len(ids(ask(connection, "елк"))) == 2
     assert connection.execute("SELECT count(*) FROM search_texts WHERE indexed").fetchone() == (2,)
+
+
+def test_where_too_many_wait_for_the_index_to_be_read_it_is_said(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [add(connection, new_id(), f"word {number}") for number in range(5)]
+    search.forget(connection)  # as after an import of many by a command
+    while search.note_older(connection):
+        pass
+    connection.execute("UPDATE search_texts SET indexed = 0")
+    monkeypatch.setattr(searching, "READING_S", -1.0)
+    found = ask(connection, "word")
+    assert len(ids(found)) < 5
+    assert found.more and found.preparing
+    search.forget(connection)
+    while search.catch_up(connection):
+        pass
+    found = ask(connection, "word")
+    assert ids(found) == set(wanted)
+    assert not found.preparing
 
 
 def test_a_damaged_index_never_keeps_a_message_from_being_saved(connection: sqlite3.Connection) -> None:

@@ -58,7 +58,7 @@ def test_a_bare_list_of_chatgpt(tmp_path: Path) -> None:
     path.write_text(json.dumps([*chats(3), {"title": "no tree"}, None]))
     found, source = read(path, tmp_path / "s", "ChatGPT")
     assert [chat.conversation.title for chat in found] == ["Chat 0", "Chat 1", "Chat 2"]
-    assert source.skipped == 2 and "Conversation 4" in str(source.reasons[0])
+    assert source.skipped == 2 and "Chat 4" in str(source.reasons[0])
     assert len({chat.conversation.id for chat in found}) == 3
 
 

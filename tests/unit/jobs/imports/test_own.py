@@ -126,7 +126,7 @@ def test_whose_file_it_is_is_told_by_what_is_in_it(tmp_path: Path) -> None:
     assert form_of(place).module == "own"
     for other in (b"", b"{}", b"\x00\xff" * 50, b"hello"):
         place.write_bytes(other)
-        with pytest.raises(UserFacing, match="holds no conversations"):
+        with pytest.raises(UserFacing, match="holds no chats"):
             form_of(place)
 
 
