@@ -21,6 +21,8 @@ from urllib.parse import quote
 import product
 from dev_console import Failed, output
 
+#: One word, or the same in several languages.
+Words = tuple[str, ...]
 #: size, time of the last change in nanoseconds, kind ("d", "f", "l")
 Entry = tuple[int, int, str]
 
@@ -103,12 +105,12 @@ def strangers(home: Path, ours: Sequence[Path], mine: Sequence[Path]) -> list[st
 # The guide and the history -------------------------------------------------------------------------------------------
 
 
-def facts(name: str, folder: Path = product.ROOT / "resources" / "guide" / "facts") -> tuple[str, ...]:
-    """What an answer of the guide about the fact ``name`` must contain."""
+def facts(name: str, folder: Path = product.ROOT / "resources" / "guide" / "facts") -> tuple[Words, ...]:
+    """What an answer of the guide about the fact ``name`` must contain: of each entry one word."""
     for path in sorted(folder.glob("*.toml")):
         entry = tomllib.loads(path.read_text(encoding="utf-8")).get(name)
         if entry is not None and entry.get("must"):
-            return tuple(entry["must"])
+            return tuple((word,) if isinstance(word, str) else tuple(word) for word in entry["must"])
     raise Failed(f"The guide's facts in {folder} have no {name}.")
 
 
@@ -153,14 +155,19 @@ def rewrite_last(database: Path, text: str) -> None:
         connection.execute(f"UPDATE messages SET parts = ? WHERE {newest}", (parts,))  # noqa: S608 - a literal of ours
 
 
-def wrong_with(message: Stored, must: Sequence[str]) -> str:
+def lacking(text: str, must: Iterable[Words]) -> str:
+    """Which of ``must`` (see ``facts``) a text does not contain, "" for none."""
+    return ", ".join(" or ".join(words) for words in must if not any(word in text for word in words))
+
+
+def wrong_with(message: Stored, must: Iterable[Words]) -> str:
     """Why a stored message is not the complete answer that was expected; "" when it is."""
     if message.role != "assistant":
         return "no answer was stored"
     if message.status != "done" or message.reason != "stop":
         return f"the answer's state is {message.status} ({message.reason or 'without a reason'})"
-    missing = [word for word in must if word not in message.text]
-    return f"the answer lacks {', '.join(missing)}: {message.text[:200]!r}" if missing else ""
+    missing = lacking(message.text, must)
+    return f"the answer lacks {missing}: {message.text[:200]!r}" if missing else ""
 
 
 # Desktop entries -----------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ class Story:
         if machine["unknown"]:
             report.note(f"probe could not read: {', '.join(machine['unknown'])}")
         answer = json.loads(self._command("chat", "--json", QUESTIONS["new_chat"]))
-        missing = [word for word in smoke_files.facts("new_chat") if word not in answer["text"]]
+        missing = smoke_files.lacking(answer["text"], smoke_files.facts("new_chat"))
         if missing or answer["finish_reason"] != "stop" or answer["stats"]["completion_tokens"] < 5:
             raise Failed(f"chat --json answers {answer['text'][:200]!r} ({answer['finish_reason']}).")
         report.right(f"chat: {answer['text'][:80]}")
@@ -235,7 +235,7 @@ class Story:
             raise Failed("The window has not found its texts: no log tells of the English ones.")
         report.right("the window has found its texts")
         platform.press("message box")
-        self._desk.ask("find_chat", "second answer", guide=True)
+        self._desk.ask("rename_chat", "second answer", guide=True)
         self._desk.memory(run, "idle after two answers")
         report.figure("second start, until it ended", self._second_start(run, "a second start"), "s")
         file = self._copy_guide("second start, модель.gguf")
@@ -353,7 +353,7 @@ class Story:
         until("The closing of the palette", lambda: platform.picture().changed(seen) < _MOST, 15)
         self._desk.picture("a chat that was found")
         platform.press("message box")
-        self._desk.ask("find_chat", "answer in a chat that was found")
+        self._desk.ask("rename_chat", "answer in a chat that was found")
         message = smoke_files.last_message(platform.database())
         if message is None or message.conversation != chat:
             raise Failed(f'The palette has not opened the chat with "{smoke_chats.RARE}".')

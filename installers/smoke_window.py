@@ -19,7 +19,7 @@ from smoke_report import Report
 #: Fact of the guide -> a question about it.
 QUESTIONS = {
     "new_chat": "How do I start a new chat?",
-    "find_chat": "How do I find a chat?",
+    "rename_chat": "How do I rename a chat?",
     "copy_answer": "How do I copy an answer?",
     "regenerate": "How do I get another answer?",
 }

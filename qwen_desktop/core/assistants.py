@@ -94,7 +94,7 @@ class Assistant(Struct, frozen=True, omit_defaults=True):
         words."""
         known = {field.name: field for field in self.fields}
         names = dict.fromkeys(found[1] for found in _PLACE.finditer(self.system_prompt))
-        return tuple(known.get(name) or AssistantField(name, name) for name in names)[:MOST_FIELDS]
+        return tuple(known.get(name) or AssistantField(name, _said(name)) for name in names)[:MOST_FIELDS]
 
     @property
     def defaults(self) -> dict[str, tuple[str, ...]]:
@@ -114,6 +114,12 @@ class Begun(Struct, frozen=True):
     context: int | None = None
     model: ModelRef | None = None
     missing: str = ""
+
+
+def _said(name: str) -> str:
+    """What a field is called that nobody has described: "Due date" for "due_date"."""
+    said = name.replace("_", " ").strip() or name
+    return said[:1].upper() + said[1:]
 
 
 def begun_of(conversation: Conversation) -> Begun:

@@ -442,6 +442,13 @@
     <context>
         <name>Palette</name>
         <message numerus="yes">
+            <source>%n action(s)</source>
+            <translation>
+                <numerusform>%n action</numerusform>
+                <numerusform>%n actions</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>%n chat(s)</source>
             <translation>
                 <numerusform>%n chat</numerusform>

@@ -152,7 +152,8 @@ async def _drag(view: Any, ids: list[str], place: QPoint) -> None:
 
 @state("chat-list-archive")
 async def archive(stage: Stage) -> None:
-    await arranged(stage, "*archive")
+    view = await arranged(stage, "*archive")
+    view.scrollToBottom()
 
 
 @state("chat-list-tags")

@@ -210,9 +210,11 @@ class Page:
                 align = f' align="{side}"' if side in ("left", "center", "right") else ""
                 made.append(f'<{kind}{align} dir="auto">{self._runs(cell)}</{kind}>')
             rows.append(f"<tr>{''.join(made)}</tr>\n")
+        # A head is said again on each page of paper.
+        inner = f"<thead>{rows[0]}</thead>\n{''.join(rows[1:])}" if rows else ""
         if self._pdf:
-            return f'<table class="grid" border="1" cellspacing="0" cellpadding="5">\n{"".join(rows)}</table>\n'
-        return f'<div class="scroll{inset}"><table>\n{"".join(rows)}</table></div>\n'
+            return f'<table class="grid" border="1" cellspacing="0" cellpadding="5">\n{inner}</table>\n'
+        return f'<div class="scroll{inset}"><table>\n{inner}</table></div>\n'
 
     def _runs(self, runs: Runs) -> str:
         return "".join(map(self._run, runs))

@@ -78,7 +78,7 @@ class FieldBox(Card):
         place = Label(theme, f"{{{{{field.name}}}}}", self, role="code", color="text_muted")
         self.kind = Select(theme, self.tr("How it is filled"), self)
         for kind, words in zip(
-            _KINDS, (self.tr("With words"), self.tr("One of several"), self.tr("Some of several")), strict=True
+            _KINDS, (self.tr("Free text"), self.tr("One of a list"), self.tr("Several of a list")), strict=True
         ):
             self.kind.addItem(words, kind)
         self.kind.setSizeAdjustPolicy(Select.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -123,7 +123,7 @@ class FieldBox(Card):
             self.default.hide()
             self.default.deleteLater()
         self.default = chip = FieldChip(
-            self._theme, self._assistant, self.field, self.field.default, self, label=self.tr("At first")
+            self._theme, self._assistant, self.field, self.field.default, self, label=self.tr("Default")
         )
         chip.changed.connect(lambda values: self._change(default=values))
         chip.setEnabled(self.field.kind is FieldKind.TEXT or bool(self.field.choices))

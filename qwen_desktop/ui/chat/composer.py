@@ -102,8 +102,10 @@ class Composer(FloatingFrame):
         self.setFocusProxy(self.edit)
 
     def _lay_out(self) -> None:
-        left, right = QWidget(self), QWidget(self)
-        row(self.attach_button, self.slash, self.thinking, on=left)
+        left, start, right = FoldingRow(self), QWidget(self), QWidget(self)
+        row(self.attach_button, self.slash, on=start)
+        left.add(start)
+        left.add(self.thinking)
         row((self.loading, 1), (None, 0), self.model, self.queue_button, self.button, on=right)
         tools = FoldingRow(self)
         tools.add(left)

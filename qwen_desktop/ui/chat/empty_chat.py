@@ -29,8 +29,6 @@ class EmptyChat(QWidget):
         self.setObjectName("page")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._chip = Chip(theme, self.tr("Built-in guide"), self, icon="message-circle-question-mark", kind="accent")
-        self._kind = Chip(theme, self.tr("Temporary"), self, icon="message-circle-dashed", kind="accent")
-        self._kind.hide()
         self._temporary = False
         self._state: ModelState | None = None
         self._title = Paragraph(theme, "", self, role="heading", weight=600)
@@ -56,13 +54,12 @@ class EmptyChat(QWidget):
             button.setToolTip(actions.tooltip(command))
             button.clicked.connect(actions[command].trigger)
         row(get, open_, on=self._buttons, gap=10)
-        kind, chip, title, text, buttons = (
-            (part, Qt.AlignmentFlag.AlignHCenter)
-            for part in (self._kind, self._chip, self._title, self._text, self._buttons)
+        chip, title, text, buttons = (
+            (part, Qt.AlignmentFlag.AlignHCenter) for part in (self._chip, self._title, self._text, self._buttons)
         )
         tile = (self._tile, Qt.AlignmentFlag.AlignHCenter)
         offers = row((None, 1), (self.assistants, 1000), (None, 1), gap=0)
-        parts = ((None, 3), kind, chip, tile, 4, title, text, self._missing, 12, buttons, offers, (None, 4))
+        parts = ((None, 3), chip, tile, 4, title, text, 12, buttons, offers, 4, self._missing, (None, 4))
         column(*parts, on=self, gap=8, margins=(24, 24, 24, 24))
         self._say()
 
@@ -86,12 +83,18 @@ class EmptyChat(QWidget):
     def _say(self) -> None:
         state, chosen = self._state, self._assistant
         guide = state is not None and state.guide
-        self._kind.setVisible(self._temporary)
         self._chip.setVisible(guide and not self._temporary)
         self._buttons.setVisible(guide and not self._temporary)
         # The guide is trained for questions about the app: instructions mean nothing to it.
         self.assistants.setVisible(not guide and bool(self.assistants.buttons))
+        # The offers stay under the pointer that chooses one of them.
+        for part in (self._tile, self._missing):
+            policy = part.sizePolicy()
+            policy.setRetainSizeWhenHidden(not self.assistants.isHidden())
+            part.setSizePolicy(policy)
         self._tile.setVisible(chosen is not None and not guide)
+        if chosen is not None:
+            self._tile.show_assistant(in_words(chosen))
         self._missing.setVisible(chosen is not None and bool(self._lacking) and not guide)
         if state is None:
             return
@@ -107,7 +110,6 @@ class EmptyChat(QWidget):
             )
         elif chosen is not None and not guide:
             shown = in_words(chosen)
-            self._tile.show_assistant(shown)
             self._title.setText(shown.name)
             self._text.setText(shown.description)
         elif state.guide:

@@ -29,9 +29,10 @@ from qwen_desktop.ui.widgets.boxes import START, column, set_margins
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.scroll import ScrollArea
+from qwen_desktop.ui.widgets.select import Select
 
 #: Pixels of the panel at normal text size.
-_WIDTH = 308
+_WIDTH = 288
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
@@ -40,6 +41,8 @@ LONGEST = 20_000
 _LOWEST, _HIGHEST = 132, 320
 
 _AS_IN_SETTINGS = QT_TRANSLATE_NOOP("instructions", "As in Settings")
+#: With the value behind it: more words than these have no room in the panel.
+_MODEL_CARD = QT_TRANSLATE_NOOP("instructions", "Model card")
 
 
 class InstructionsPanel(Panel):
@@ -192,6 +195,9 @@ class _ValueRow(QWidget):
         title = texts.marked(setting.info.title)
         self.setToolTip(texts.tip(texts.marked(setting.info.help)))
         self.control = NumberControl(theme, setting, self)
+        # The panel says how wide the field is, not its longest words.
+        self.control.field.setSizeAdjustPolicy(Select.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.control.field.setMinimumContentsLength(8)
         self.control.changed.connect(self._take)
         self.problem = ProblemText(theme, self)
         label = Label(theme, title, self, role="small", color="text_muted")
@@ -205,7 +211,8 @@ class _ValueRow(QWidget):
 
     def show_value(self, value: Any, default: Any, card: str) -> None:
         """Show the value chosen here, and beside "as it is by itself" what that comes to."""
-        self.control.set_automatic(texts.marked(_AS_IN_SETTINGS if default is not None else self._setting.info.auto))
+        of_card = _MODEL_CARD if card and self._setting.section == "sampling" else self._setting.info.auto
+        self.control.set_automatic(texts.marked(_AS_IN_SETTINGS if default is not None else of_card))
         self.control.show_automatic(card if default is None else self.words(default))
         self.control.show_value(value)
         self.problem.setText("")

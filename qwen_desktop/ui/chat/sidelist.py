@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.chat import is_temporary
@@ -82,9 +83,20 @@ class SideList(QWidget):
         top = row((self.new_button, 1), self.folder_button)
         parts = (top, self.search, self._nothing, (self.view, 1), self.notes, foot)
         column(*parts, on=self, gap=10, margins=(12, 12, 12, 12))
+        theme.changed.connect(self._fit)
         timer = QTimer(self)
         timer.timeout.connect(self.model.regroup)
         timer.start(_REGROUP_MS)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """With large text in a narrow list the words of New chat come first; a folder is made by menus, too."""
+        both = (self.new_button, self.folder_button)
+        room = sum(button.sizeHint().expandedTo(button.minimumSize()).width() for button in both) + 32
+        self.folder_button.setVisible(room <= self.width())
 
     @property
     def picked(self) -> Picked:

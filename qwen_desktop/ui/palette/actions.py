@@ -17,21 +17,22 @@ USEFUL = ("chat.new", "model.choose", "find.open", "view.models", "view.settings
 _ICONS = {
     "chat.new": "square-pen", "chat.temporary": "message-circle-dashed", "chat.keep": "arrow-down-to-line",
     "find.open": "search", "chat.rename": "pencil", "chat.pin": "pin", "chat.move": "folder-input",
-    "chat.tags": "tag", "chat.archive": "archive", "chat.delete": "x", "chat.copy": "copy",
+    "chat.tags": "tag", "chat.archive": "archive", "chat.delete": "trash-2", "chat.copy": "copy",
     "chat.copy_thoughts": "copy", "chat.copy_markdown": "copy", "chat.copy_rich": "copy", "chat.export": "share",
     "chat.versions": "list-tree", "chat.instructions": "sliders-horizontal", "chat.assistant": "bot",
     "chat.attach": "plus", "chat.next": "arrow-down", "chat.previous": "arrow-up", "folder.new": "folder-plus",
     "folder.chat": "square-pen", "folder.inside": "folder-plus", "folder.rename": "pencil",
-    "folder.move": "folder-input", "folder.export": "share", "folder.delete": "x", "answer.copy": "copy",
+    "folder.move": "folder-input", "folder.export": "share", "folder.delete": "trash-2", "answer.copy": "copy",
     "answer.regenerate": "refresh-cw", "answer.continue": "play", "answer.again": "repeat", "message.edit": "pencil",
     "message.previous": "chevron-left", "message.next": "chevron-right", "message.fork": "git-branch",
-    "message.delete": "x", "answer.stop": "stop", "composer.focus": "text-cursor-input", "thinking.cycle": "brain",
-    "model.open": "folder-open", "model.choose": "boxes", "model.get": "download",
+    "message.delete": "trash-2", "answer.stop": "stop", "composer.focus": "text-cursor-input",
+    "thinking.cycle": "brain", "model.open": "folder-open", "model.choose": "cpu", "model.get": "download",
     "model.guide": "message-circle-question-mark", "help.slow": "gauge", "prompts.manage": "slash",
     "view.chat": "message-square", "view.models": "boxes", "view.assistants": "bot", "view.settings": "settings",
     "view.sidelist": "panel-left", "view.larger": "zoom-in", "view.smaller": "zoom-out", "view.normal": "rotate-ccw",
-    "view.fullscreen": "maximize-2", "chats.import": "file-up", "chats.export": "share", "network.online": "globe",
-    "help.shortcuts": "text-cursor-input", "help.welcome": "sparkles", "help.about": "info", "app.quit": "x",
+    "view.fullscreen": "maximize-2", "chats.import": "arrow-down-to-line", "chats.export": "share",
+    "network.online": "globe", "help.shortcuts": "text-cursor-input", "help.welcome": "sparkles",
+    "help.about": "info", "app.quit": "x",
 }  # fmt: skip
 
 

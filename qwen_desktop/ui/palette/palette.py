@@ -330,7 +330,9 @@ class Palette(QWidget):
 
     def _show_count(self) -> None:
         found, text = self._found, ""
-        if self._query:
+        if self.field.actions_only:
+            text = self.tr("%n action(s)", "", sum(each.kind == "action" for each in self.model.rows))
+        elif self._query:
             chats = self.tr("%n chat(s)", "", found.conversations)
             if found.messages:
                 messages = self.tr("%n message(s)", "", found.messages)

@@ -76,7 +76,7 @@ def test_own_ones_are_kept_over_a_start_and_those_of_the_app_are_only_hidden() -
         async with running_app(ScriptedEngine) as app:
             found = app.assistants.get(identity)
             assert found is not None
-            described = (*OWN.fields, AssistantField("without", "without"))
+            described = (*OWN.fields, AssistantField("without", "Without"))
             assert found == structs.replace(OWN, id=identity, name="Chef", context=None, fields=described)
             assert names(app)[-2:] == ["Chef", f"{ASSISTANTS[0].name} (2)"]
             assert ASSISTANTS[1].name not in names(app) and app.assistants.get(ASSISTANTS[1].id) is ASSISTANTS[1]

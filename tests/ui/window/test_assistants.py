@@ -271,6 +271,31 @@ async def test_an_assistant_is_chosen_in_the_empty_chat_and_left_again(make: Mak
     assert pane.setup.assistant is None, "a new chat is a new chat"
 
 
+async def test_what_is_chosen_stays_under_the_pointer(make: Make) -> None:
+    ui = await opened(make, COOK)
+    empty = ui.chat.pane.empty
+    general = empty.assistants.buttons["shipped.general"]
+    await ui.rest()
+    before = general.mapTo(ui.window, general.rect().center())
+    for _ in range(2):
+        general.click()
+        await ui.rest()
+        assert empty._tile.isVisible() is general.isChecked()
+        assert general.mapTo(ui.window, general.rect().center()) == before
+
+
+async def test_a_temporary_chat_shows_whose_it_is(make: Make) -> None:
+    ui = await opened(make, COOK)
+    ui.window.actions_.trigger("chat.temporary")
+    await ui.rest()
+    empty = ui.chat.pane.empty
+    blank = empty._tile.grab().toImage()
+    empty.assistants.buttons["shipped.coder"].click()
+    await ui.rest()
+    assert empty._tile.isVisible() and empty._tile.grab().toImage() != blank
+    assert "gone" in empty._text.text()
+
+
 async def test_the_way_to_a_missing_model(make: Make) -> None:
     ui = await opened(make, structs.replace(COOK, model="Qwen3 4B"))
     ui.chat.pane.setup.assist(own(ui)[0].id)

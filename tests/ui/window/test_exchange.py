@@ -116,15 +116,15 @@ async def test_a_dropped_export_is_offered_and_imported_and_can_be_taken_back(ma
     left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     drop = QDropEvent(QPointF(500, 300), Qt.DropAction.CopyAction, data, left, none)
     ui.window.dropEvent(drop)
-    await ui.rest()
+    await ui.until(lambda: [each for each in ui.window.findChildren(ChatsImportDialog) if each.isVisible()])
     dialog = _dialog(ui, ChatsImportDialog)
     assert isinstance(dialog, ChatsImportDialog)
     assert "chats.json" in dialog.state.text()
     assert await ui.app.history.list() == ()
     offered = [button for button in dialog.findChildren(TextButton) if not button.isHidden()]
     kinds = [(button.text(), button.property("kind") or "") for button in offered]
-    assert kinds == [("Cancel", ""), ("Import", "primary")]
-    offered[1].click()
+    assert kinds == [("Attach it", ""), ("Cancel", ""), ("Import", "primary")]
+    offered[-1].click()
     await ui.until(lambda: not dialog.undo_button.isHidden())
     await ui.rest()
     assert "1 chat came in." in dialog.state.text()

@@ -431,3 +431,14 @@ async def test_a_later_name_of_a_folder_is_told_by_itself(make: Make) -> None:
     ui.chat.lists.rename_folder(folder["home"], "House")
     await ui.rest()
     assert ui.toasts()[-1] == "The folder is now called “House”."
+
+
+async def test_large_text_leaves_new_chat_its_words(make: Make) -> None:
+    ui = await make()
+    side = ui.chat.sidelist
+    assert side.folder_button.isVisible()
+    ui.theme.set_text_size(200)
+    await ui.rest()
+    side.setFixedWidth(272)
+    await ui.rest()
+    assert side.new_button.width() >= side.new_button.sizeHint().width()

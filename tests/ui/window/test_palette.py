@@ -17,6 +17,7 @@ from qwen_desktop.core.parts import FilePart, Role, TextPart
 from qwen_desktop.core.queries import Found, Hit, parse
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.store import conversations
+from qwen_desktop.ui import icons
 from qwen_desktop.ui.palette.completing import completions
 from qwen_desktop.ui.palette.palette import Palette
 from qwen_desktop.ui.palette.rows import Row
@@ -374,3 +375,16 @@ async def test_names_are_those_of_living_chats(make: Make) -> None:
     names = await ui.app.history.names()
     assert names == Names({"f": "Work"}, ("A", "b"), ("Qwen3 4B",))
     assert [each.title for each in await ui.app.db.read(conversations.recent, 5)] == ["one"]
+
+
+async def test_each_action_has_its_icon_and_they_are_counted(make: Make) -> None:
+    ui = await make()
+    await ui.say("Hello")
+    for action in COMMANDS:
+        ui.window.actions_[action.id].setEnabled(True)
+    palette = opened(ui, CTRL, SHIFT, key=Qt.Key.Key_P)
+    rows = [row for row in palette.model.rows if row.kind == "action"]
+    assert len(rows) > 50
+    assert [row.what for row in rows if not row.icon] == []
+    assert all(icons._source(row.icon) for row in rows)
+    assert palette.count.text().startswith(f"{len(rows)} ")

@@ -257,3 +257,15 @@ async def test_a_soft_switch_goes_to_the_model_as_it_is_and_stands_out_in_the_qu
     assert visible_text((await ui.messages())[0].parts) == "So /no_think then, /think"
     await ui.until(lambda: ui.chat.pane.transcript.items[0].ready)
     assert looks(ui) == [("So ", False), ("/no_think", True), (" then, ", False), ("/think", True)]
+
+
+async def test_where_the_row_is_narrow_the_modes_have_a_line_of_their_own(make: Make) -> None:
+    ui = await opened(make, Capabilities(thinking=MODES))
+    control, slash = ui.chat.pane.composer.thinking, ui.chat.pane.composer.slash
+    ui.theme.set_text_size(200)
+    ui.window.resize(760, 820)
+    await ui.rest()
+    assert control.width() >= control.sizeHint().width()
+    assert (
+        control.mapTo(ui.window, control.rect().topLeft()).y() > slash.mapTo(ui.window, slash.rect().bottomLeft()).y()
+    )

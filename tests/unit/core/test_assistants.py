@@ -116,6 +116,11 @@ def test_those_that_come_with_the_app_can_be_filled_and_read_back(assistant: Ass
     assert assistant.asked == assistant.fields
 
 
+def test_a_field_that_nobody_has_described_is_called_by_its_name_in_words() -> None:
+    asked = Assistant("x", "X", system_prompt="By {{due_date}}, for {{reader}}: {{тема}} {{API}} {{_}}").asked
+    assert [field.label for field in asked] == ["Due date", "Reader", "Тема", "API", "_"]
+
+
 def test_many_languages_are_marked_with_their_own_names_in_order() -> None:
     chosen = ("日本語", "English", "العربية", "Français")
     prompt = render(BY_ID["multilingual"], {"languages": chosen})

@@ -18,10 +18,10 @@ from qwen_desktop.jobs.exports.html_form import POLICY, Page, fragment
 from tests import random_messages
 
 _TAGS = {
-    "html", "head", "meta", "title", "style", "body", "main", "article", "div", "p", "h1", "h2", "h3", "h4", "h5", "h6",
-    "span", "br", "pre", "code", "em", "strong", "s", "sup", "a", "blockquote", "hr", "table", "tr", "td", "th", "ul",
-    "li", "details", "summary", "img", "svg", "g", "path", "rect", "line", "text", "circle", "ellipse", "polyline",
-    "polygon", "tspan",
+    "html", "head", "meta", "title", "style", "body", "main", "article", "div", "p", "h1", "h2", "h3", "h4", "h5",
+    "h6", "span", "br", "pre", "code", "em", "strong", "s", "sup", "a", "blockquote", "hr", "table", "thead", "tr",
+    "td", "th", "ul", "li", "details", "summary", "img", "svg", "g", "path", "rect", "line", "text", "circle",
+    "ellipse", "polyline", "polygon", "tspan",
 }  # fmt: skip
 _HOSTILE = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "[x](data:text/html,<b>)",

@@ -43,7 +43,8 @@ def test_a_pdf_has_all_that_was_said_on_numbered_pages(tmp_path: Path) -> None:
     whole = "\n".join(pages)
     for words in ("bold", "alpha", "中文字", "これは", "defmerge(files):", "кириллица", "Paragraphnumber119"):
         assert words in whole
-    assert whole.count("x_i^2") == 3  # in the thought and in the call of a tool; in the text it was drawn
+    # In the instructions, the thought, and the name and arguments of the tool's call; in the text it was drawn.
+    assert whole.count("x_i^2") == 4
 
 
 def test_a_writer_that_dies_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,3 +64,11 @@ def test_one_that_nobody_waits_for_is_ended(tmp_path: Path) -> None:
     with pytest.raises(GoneError):
         pdf.write([page], tmp_path, gone)
     assert not (tmp_path / "x.pdf").exists()
+
+
+def test_a_table_over_several_pages_has_its_head_on_each(tmp_path: Path) -> None:
+    rows = "".join(f"| row{number} | x |\n" for number in range(120))
+    pages = _written(record_of([f"| alpha | beta |\n|---|---|\n{rows}"]), tmp_path / "work")
+    holding = [page for page in pages if "row" in page and "|" not in page]  # where it is no source
+    assert len(holding) > 2
+    assert all("alphabeta" in page for page in holding)
