@@ -13,7 +13,7 @@ import msgspec
 
 from qwen_desktop.core.assistants import Assistant, checked
 from qwen_desktop.core.errors import Failure, UserFacing
-from qwen_desktop.core.packed import to_json
+from qwen_desktop.core.own_files import OwnForm, entries_of, written
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
 
 FORMAT, VERSION, SUFFIX = "qwen-desktop-assistants", 1, ".qwen-assistant.json"
@@ -36,7 +36,7 @@ _newer = Failure(
     QT_TRANSLATE_NOOP("assistants", "{file} was made by a newer version of Qwen Desktop."),
     QT_TRANSLATE_NOOP("assistants", "Update the app, then import it again."),
 )
-too_large = Failure(
+_too_large = Failure(
     UserFacing, "assistants.large", "file",
     QT_TRANSLATE_NOOP("assistants", "{file} is too large for a file of assistants."),
     QT_TRANSLATE_NOOP("assistants", "Choose a file that was exported on the page Assistants."),
@@ -46,6 +46,7 @@ _empty = Failure(
     QT_TRANSLATE_NOOP("assistants", "Choose another file."),
 )
 # fmt: on
+_FORM = OwnForm(FORMAT, VERSION, "assistants", LARGEST, _not_ours, _newer, _too_large)
 
 
 def as_file(assistants: Iterable[Assistant]) -> bytes:
@@ -53,29 +54,17 @@ def as_file(assistants: Iterable[Assistant]) -> bytes:
     plain = [msgspec.to_builtins(assistant, enc_hook=str) for assistant in assistants]
     for entry in plain:
         entry.pop("id", None)
-    return to_json({"format": FORMAT, "version": VERSION, "assistants": plain}, indent=2) + b"\n"
+    return written(_FORM, plain)
 
 
 def read(data: bytes, file: str) -> tuple[Assistant, ...]:
     """The assistants of the file ``file``, without ids, in its order. Raises ``UserFacing`` with a sentence for
     anything else: all of them can be used, or none."""
-    if len(data) > LARGEST:
-        raise too_large(file)
-    try:
-        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
-    except (ValueError, RecursionError) as error:
-        raise _not_ours(file) from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT or not isinstance(found.get("version"), int):
-        raise _not_ours(file)
-    if found["version"] > VERSION:
-        raise _newer(file)
-    entries = found.get("assistants")
-    if not isinstance(entries, list):
-        raise _not_ours(file)
+    entries = entries_of(_FORM, data, file)
     if not entries:
         raise _empty(file)
     if len(entries) > MOST:
-        raise too_large(file)
+        raise _too_large(file)
     return tuple(_one(entry, number, file) for number, entry in enumerate(entries, 1))
 
 

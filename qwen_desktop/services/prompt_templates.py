@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -14,8 +12,9 @@ from msgspec import Struct, structs
 from qwen_desktop.core.chat import new_id
 from qwen_desktop.core.errors import Failure, UserFacing, error_of, os_problem
 from qwen_desktop.core.files import read_file, write_atomic
+from qwen_desktop.core.own_files import OwnForm, entries_of, written
 from qwen_desktop.core.prompt_templates import LONGEST_NAME, LONGEST_TEXT, PromptTemplate
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean, shown
 from qwen_desktop.services.events import EventBus, PromptTemplatesChanged
 from qwen_desktop.store import prompt_templates
 from qwen_desktop.store.database import Database
@@ -55,17 +54,12 @@ _too_large = Failure(
     QT_TRANSLATE_NOOP("templates", "Choose a file that was exported from Qwen Desktop."),
 )
 # fmt: on
+_FORM = OwnForm(FORMAT, VERSION, "templates", LARGEST_FILE, _not_templates, _newer, _too_large)
 
 
 class _Entry(Struct, frozen=True):
     name: str
     text: str
-
-
-class _File(Struct, frozen=True):
-    templates: list[_Entry]
-    format: str = ""
-    version: int = 0
 
 
 class PromptTemplates:
@@ -103,10 +97,8 @@ class PromptTemplates:
     async def export(self, path: Path, templates: Sequence[PromptTemplate]) -> None:
         """Write templates to a file that ``import_file`` reads. Raises ``AppError``."""
         entries = [{"name": template.name, "text": template.text} for template in templates]
-        data: dict[str, Any] = {"format": FORMAT, "version": VERSION, "templates": entries}
-        text = msgspec.json.format(msgspec.json.encode(data), indent=2) + b"\n"
         try:
-            await asyncio.to_thread(write_atomic, path, text, mode=0o644)
+            await asyncio.to_thread(write_atomic, path, written(_FORM, entries), mode=0o644)
         except OSError as error:
             raise error_of(os_problem(error)) from error
 
@@ -131,19 +123,15 @@ def checked(template: PromptTemplate) -> PromptTemplate:
 
 def _read(path: Path) -> list[PromptTemplate]:
     """The templates of a file, tidy, each with an id of its own."""
-    shown = os.fsdecode(path)
+    name = shown(path.name)
     try:
         data = read_file(path, LARGEST_FILE + 1)
     except OSError as error:
         raise error_of(os_problem(error)) from error
-    if len(data) > LARGEST_FILE:
-        raise _too_large(shown)
     try:
-        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=_File)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _not_templates(shown) from error
-    if found.format == FORMAT and found.version > VERSION:
-        raise _newer(shown)
-    if found.format != FORMAT or found.version < 1 or not 0 < len(found.templates) <= MOST:
-        raise _not_templates(shown)
-    return [checked(PromptTemplate(new_id(), entry.name, entry.text)) for entry in found.templates]
+        found = msgspec.convert(entries_of(_FORM, data, name), list[_Entry])
+    except msgspec.ValidationError as error:
+        raise _not_templates(name) from error
+    if not 0 < len(found) <= MOST:
+        raise _not_templates(name)
+    return [checked(PromptTemplate(new_id(), entry.name, entry.text)) for entry in found]

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 from msgspec import structs
-from PySide6.QtCore import QEvent, QMimeData, QSignalBlocker, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QHideEvent, QKeyEvent
+from PySide6.QtCore import QMimeData, QSignalBlocker, Qt, QTimer, Signal
+from PySide6.QtGui import QFocusEvent, QHideEvent
 from PySide6.QtWidgets import QPlainTextEdit, QWidget
 
 from qwen_desktop.core import settings
@@ -22,11 +22,11 @@ from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 from qwen_desktop.store.settings_text import complaint
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.actions import claims_escape, is_escape
+from qwen_desktop.ui.chat.side_panel import Panel
 from qwen_desktop.ui.settings.controls import NumberControl
 from qwen_desktop.ui.theme import Theme
-from qwen_desktop.ui.widgets.boxes import START, column, row
-from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
+from qwen_desktop.ui.widgets.boxes import START, column, set_margins
+from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.select import Select
@@ -45,37 +45,27 @@ _AS_IN_SETTINGS = QT_TRANSLATE_NOOP("instructions", "As in Settings")
 _MODEL_CARD = QT_TRANSLATE_NOOP("instructions", "Model card")
 
 
-class InstructionsPanel(QWidget):
+class InstructionsPanel(Panel):
     """Hidden until it is asked for. ``changed`` carries the ``Setup`` before and after somebody has changed it;
     ``reset_wanted`` comes where all of it is to be as the settings say, as is what is None in a ``Setup``."""
 
     changed = Signal(object, object)
     reset_wanted = Signal()
-    closed = Signal()
-    #: It is on show now, or not any more.
-    toggled = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._theme = theme
+        super().__init__(theme, parent, name="instructions", width=_WIDTH)
         self._setup = Setup()
         self._settings = settings.Settings()
         self._info: ModelInfo | None = None
         self._thinking = ThinkingMode.AUTO
         self._begun = True
-        self.setObjectName("instructions")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self.flush)
-        self.hide()
 
     def _build(self) -> None:
         """What it consists of, at the first time that it is shown."""
         theme = self._theme
-        title = Label(theme, self.tr("Instructions"), self, role="body", weight=600)
-        self.close_button = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
-        self.close_button.clicked.connect(self.leave)
         area = ScrollArea(self)
         body = area.body
         self.text = _InstructionsEdit(self.tr("Instructions"), body)
@@ -101,12 +91,10 @@ class InstructionsPanel(QWidget):
             (self.reset_button, START), None,
             on=body, gap=4, margins=(13, 2, 13, 16),
         )  # fmt: skip
-        head = row((title, 1), self.close_button, margins=(13, 0, 14, 0))
+        head = self.head(self.tr("Instructions"))
+        set_margins(head, 13, 0, 14, 0)
         column(head, (area, 1), on=self, gap=8, margins=(1, 12, 0, 0))  # the line at its start
         self._show()
-
-    def sizeHint(self) -> QSize:
-        return QSize(self._theme.grown(_WIDTH), 400)
 
     # On show or not ---------------------------------------------------------------------------------------------------
 
@@ -114,25 +102,8 @@ class InstructionsPanel(QWidget):
         """Show it, with the keyboard in the instructions."""
         if not self.rows:
             self._build()
-        if self.isHidden():
-            self.show()
-            self.toggled.emit(True)
+        super().open()
         self.text.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def leave(self) -> None:
-        """Hide it."""
-        if not self.isHidden():
-            self.flush()
-            self.hide()
-            self.toggled.emit(False)
-            self.closed.emit()
-
-    def toggle(self) -> None:
-        """Show or hide it."""
-        if self.isHidden():
-            self.open()
-        else:
-            self.leave()
 
     # What it shows ----------------------------------------------------------------------------------------------------
 
@@ -207,15 +178,6 @@ class InstructionsPanel(QWidget):
         self.changed.emit(before, self._setup)
 
     # Qt ---------------------------------------------------------------------------------------------------------------
-
-    def event(self, event: QEvent) -> bool:
-        return claims_escape(event) or super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if is_escape(event):
-            self.leave()
-        else:
-            super().keyPressEvent(event)
 
     def hideEvent(self, event: QHideEvent) -> None:
         self.flush()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter
-from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QLineEdit, QListView, QStyle, QStyleOptionViewItem, QWidget
 
 from qwen_desktop.services.arranging import NAME_LENGTH
 from qwen_desktop.ui import icons, texts
@@ -13,7 +13,7 @@ from qwen_desktop.ui.chat.list_view import Picked
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.dialog import Dialog
 from qwen_desktop.ui.widgets.labels import draw_line
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate, draw_ground
 
 #: Data roles: icon, depth, and what a choice means.
 _ICON = int(Qt.ItemDataRole.UserRole)
@@ -53,16 +53,8 @@ class _Choices(QAbstractListModel):
         return said.get(int(role))
 
 
-class _Drawn(QStyledItemDelegate):
+class _Drawn(RowDelegate):
     """An icon and a name, moved in as far as the folder lies in others."""
-
-    def __init__(self, theme: Theme, view: QListView) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(60, self._theme.scaled("row_height"))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

@@ -14,13 +14,12 @@ from PySide6.QtCore import (
     QPersistentModelIndex,
     QRect,
     QRectF,
-    QSize,
     Qt,
     QTimer,
     Signal,
 )
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPen
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyleOptionViewItem, QWidget
 
 from qwen_desktop.core.chosen_parts import Choice, choices, chosen_text, found_again, touched
 from qwen_desktop.core.documents import Document, Kind
@@ -37,7 +36,7 @@ from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.dialog import Dialog, ReadOnlyText
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, draw_line
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate, draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
@@ -126,17 +125,8 @@ class PartsModel(QAbstractListModel):
         return tokens(self.counts[number]) if number < len(self.counts) else ""
 
 
-class _Delegate(QStyledItemDelegate):
+class _Delegate(RowDelegate):
     """A tick box, the title, and the tokens at the end."""
-
-    def __init__(self, theme: Theme, view: QAbstractItemView) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
-        theme.changed.connect(view.scheduleDelayedItemsLayout)
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        return QSize(60, self._theme.scaled("row_height"))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()

@@ -3,33 +3,72 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Protocol
 
-from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from qwen_desktop.ui.actions import claims_escape, is_escape
 from qwen_desktop.ui.theme import Theme
+from qwen_desktop.ui.widgets.boxes import row
+from qwen_desktop.ui.widgets.buttons import IconButton
+from qwen_desktop.ui.widgets.labels import Label
 
 #: A panel's largest share of the room, what the messages keep beside it, and what a panel has at least, in px.
 _SHARE, _BESIDE, _LEAST = 0.4, 380, 220
 
 
-class Panel(Protocol):
-    """What can stand at the side; its width is that of its ``sizeHint``."""
+class Panel(QWidget):
+    """What can stand at the side, with the width of its ``sizeHint``. Hidden until it is asked for; Esc hides it."""
 
+    closed = Signal()
     #: It is on show now, or not any more.
-    toggled: Any
+    toggled = Signal(bool)
+
+    def __init__(self, theme: Theme, parent: QWidget, *, name: str, width: int) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._width = width
+        self.setObjectName(name)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+
+    def head(self, title: str) -> QHBoxLayout:
+        """The first row: the title, and the way out."""
+        self.close_button = IconButton(self._theme, "x", self.tr("Close"), self, side=28, icon_size=16)
+        self.close_button.clicked.connect(self.leave)
+        return row((Label(self._theme, title, self, role="body", weight=600), 1), self.close_button)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self._theme.grown(self._width), 400)
+
+    def open(self) -> None:
+        """Show it."""
+        if self.isHidden():
+            self.show()
+            self.toggled.emit(True)
 
     def leave(self) -> None:
         """Hide it."""
+        if not self.isHidden():
+            self.hide()
+            self.toggled.emit(False)
+            self.closed.emit()
 
-    def setParent(self, parent: QWidget, /) -> None: ...
-    def hide(self) -> None: ...
-    def raise_(self) -> None: ...
-    def isHidden(self) -> bool: ...
-    def sizeHint(self) -> QSize: ...
-    def setGeometry(self, place: QRect, /) -> None: ...
+    def toggle(self) -> None:
+        """Show or hide it."""
+        if self.isHidden():
+            self.open()
+        else:
+            self.leave()
+
+    def event(self, event: QEvent) -> bool:
+        return claims_escape(event) or super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if is_escape(event):
+            self.leave()
+        else:
+            super().keyPressEvent(event)
 
 
 class SidePanel(QWidget):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QPoint, QRect, QRectF, Qt
 from PySide6.QtGui import QFontMetrics, QKeyEvent, QPainter, QTextCursor
-from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QStyle, QStyleOptionViewItem, QWidget
 
 from qwen_desktop.core.drafts import fits_box, pasted
 from qwen_desktop.core.prompt_templates import SHIPPED, Opened, PromptTemplate, matches, opened, slash_word
@@ -22,7 +22,7 @@ from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, draw_line
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate, draw_ground
 from qwen_desktop.ui.widgets.search_field import SearchField
 from qwen_desktop.ui.widgets.surface import SHADOW, FloatingFrame
 
@@ -269,12 +269,11 @@ class TemplateMenu(FloatingFrame):
             self.take(self.list.currentItem().data(Qt.ItemDataRole.UserRole))
 
 
-class _Rows(QStyledItemDelegate):
+class _Rows(RowDelegate):
     """The name of a template, and behind it how its text begins."""
 
     def __init__(self, theme: Theme, view: QListWidget) -> None:
-        super().__init__(view)
-        self._theme = theme
+        super().__init__(theme, view)
         #: px of the names
         self.column = 0
 
@@ -282,9 +281,6 @@ class _Rows(QStyledItemDelegate):
         """Give the names the room that the longest one needs."""
         metrics = QFontMetrics(self._theme.font("body", weight=600))
         self.column = max((metrics.horizontalAdvance(name) for name in names), default=0) + 4 + _GAP
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
-        return QSize(60, self._theme.scaled("row_height"))
 
     def paint(
         self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

@@ -10,16 +10,15 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter, QPen
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView
+from PySide6.QtWidgets import QStyle, QStyleOptionViewItem
 
 from qwen_desktop.core.chat import Node
 from qwen_desktop.core.parts import Role
 from qwen_desktop.ui.texts import fill, tip
-from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.widgets.labels import draw_line
-from qwen_desktop.ui.widgets.row_delegate import draw_ground
+from qwen_desktop.ui.widgets.row_delegate import RowDelegate, draw_ground
 
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 
@@ -160,17 +159,8 @@ class VersionsModel(QAbstractListModel):
         return fill(said, text=text)
 
 
-class VersionsDelegate(QStyledItemDelegate):
+class VersionsDelegate(RowDelegate):
     """A dot and one line: filled, bold and tinted on the branch on show."""
-
-    def __init__(self, theme: Theme, view: QTreeView) -> None:
-        super().__init__(view)
-        self._theme = theme
-        self._view = view
-        theme.changed.connect(view.scheduleDelayedItemsLayout)
-
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        return QSize(60, self._theme.scaled("row_height"))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         painter.save()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QTreeView, QWidget
 
@@ -10,15 +10,15 @@ from qwen_desktop.core.chat import Message
 from qwen_desktop.core.commands import command
 from qwen_desktop.services import events
 from qwen_desktop.ui import texts
-from qwen_desktop.ui.actions import claims_escape, is_escape, pressed
+from qwen_desktop.ui.actions import pressed
 from qwen_desktop.ui.chat.conversation_feed import ConversationFeed
+from qwen_desktop.ui.chat.side_panel import Panel
 from qwen_desktop.ui.chat.transcript import TranscriptView
 from qwen_desktop.ui.chat.versions_list import ID_ROLE, VersionsDelegate, VersionsModel, arranged
 from qwen_desktop.ui.theme import Theme
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import column, row
-from qwen_desktop.ui.widgets.buttons import IconButton
-from qwen_desktop.ui.widgets.labels import Label, Paragraph
+from qwen_desktop.ui.widgets.boxes import column, set_margins
+from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.select import Menu
 
 #: Pixels of the panel at normal text size.
@@ -78,30 +78,22 @@ class _VersionsView(QTreeView):
         event.accept()
 
 
-class VersionsPanel(QWidget):
+class VersionsPanel(Panel):
     """All versions of the conversation on show. Hidden until it is asked for; it follows what changes."""
 
     chosen = Signal(str)
     delete_wanted = Signal(str)
     fork_wanted = Signal(str)
-    closed = Signal()
-    #: It is on show now, or not any more.
-    toggled = Signal(bool)
 
     def __init__(self, ui: UiContext, feed: ConversationFeed, transcript: TranscriptView, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(ui.theme, parent, name="versions", width=_WIDTH)
         self._ui = ui
         self._feed = feed
         self._transcript = transcript
         self._wish = f"versions.{id(self)}"
         self._known: tuple[str, str] = ("", "")
         self._of = self._go_to = ""
-        self.setObjectName("versions")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         theme = ui.theme
-        self.title = Label(theme, self.tr("Versions"), self, role="body", weight=600)
-        self.close_button = IconButton(theme, "x", self.tr("Close"), self, side=28, icon_size=16)
-        self.close_button.clicked.connect(self.leave)
         self.model = VersionsModel(self)
         self.view = _VersionsView(theme, self.model, self)
         self.view.setAccessibleName(self.tr("Versions"))
@@ -110,44 +102,29 @@ class VersionsPanel(QWidget):
         self.view.menu_wanted.connect(self._open_menu)
         hint = self.tr("There is one version so far. Edit a message or regenerate an answer, and both stay here.")
         self.hint = Paragraph(theme, hint, self, role="small", color="text_muted")
-        head = row((self.title, 1), self.close_button, margins=(0, 0, 2, 0))
+        head = self.head(self.tr("Versions"))
+        set_margins(head, 0, 0, 2, 0)
         column(head, 6, self.hint, (self.view, 1), on=self, gap=4, margins=(13, 12, 12, 12))
         self.hint.setContentsMargins(0, 0, 6, 6)
         self.hint.hide()
-        self.hide()
         bus = ui.services.bus
         bus.subscribe(events.BranchChanged, self._heard, owner=self)
         bus.subscribe(events.MessageAdded, lambda event: self._heard(event.message), owner=self)
         bus.subscribe(events.MessageChanged, lambda event: self._heard(event.message), owner=self)
         feed.changed.connect(self._follow)
 
-    def sizeHint(self) -> QSize:
-        return QSize(self._ui.theme.grown(_WIDTH), 400)
-
     # On show or not ---------------------------------------------------------------------------------------------------
 
-    def open_at(self, message_id: str = "") -> None:
-        """Show it, with the keyboard on a message, without one on the last one on show."""
+    def open(self) -> None:
+        """Show it, with the keyboard on the last message on show."""
+        self.open_at("")
+
+    def open_at(self, message_id: str) -> None:
+        """Show it, with the keyboard on a message, "" for the last one on show."""
         self._go_to = message_id
-        if self.isHidden():
-            self.show()
-            self.toggled.emit(True)
+        super().open()
         self.view.setFocus(Qt.FocusReason.OtherFocusReason)
         self._read()
-
-    def leave(self) -> None:
-        """Hide it."""
-        if not self.isHidden():
-            self.hide()
-            self.toggled.emit(False)
-            self.closed.emit()
-
-    def toggle(self) -> None:
-        """Show or hide it."""
-        if self.isHidden():
-            self.open_at()
-        else:
-            self.leave()
 
     # What it shows ----------------------------------------------------------------------------------------------------
 
@@ -204,12 +181,3 @@ class VersionsPanel(QWidget):
         menu.addAction(texts.marked(command("message.delete").title), lambda: self.delete_wanted.emit(message_id))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.open_at(at)
-
-    def event(self, event: QEvent) -> bool:
-        return claims_escape(event) or super().event(event)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if is_escape(event):
-            self.leave()
-        else:
-            super().keyPressEvent(event)
