@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.ui_context import UiContext
-from qwen_desktop.ui.widgets.boxes import MIDDLE, row
+from qwen_desktop.ui.widgets.boxes import MIDDLE, column, row
 from qwen_desktop.ui.widgets.buttons import TextButton
 from qwen_desktop.ui.widgets.labels import ElidedLabel, Label, Paragraph, said
 from qwen_desktop.ui.widgets.surface import Card
@@ -71,8 +71,8 @@ class ExchangeCard(Card):
         self.export_button.clicked.connect(ui.actions["chats.export"].trigger)
         self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
         self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
-        buttons = ((self.export_button, MIDDLE), (self.import_button, MIDDLE))
-        row((words, 1), *buttons, on=self, gap=8, margins=(18, 13, 18, 13))
+        buttons = column(self.export_button, self.import_button, gap=8)
+        row((words, 1), buttons, on=self, gap=16, margins=(18, 13, 18, 13))
 
     def matches(self, asked: str) -> bool:
         """Whether a search in the settings means this card."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from qwen_desktop.ui.widgets.boxes import column
 from qwen_desktop.ui.widgets.surface import Line
@@ -41,6 +42,8 @@ def between_lines(area: QScrollArea) -> QVBoxLayout:
     bar = area.verticalScrollBar()
 
     def show() -> None:
+        if not isValid(bar):
+            return  # Qt tells a last range while it takes the area down
         above.setVisible(bar.value() > bar.minimum())
         below.setVisible(bar.value() < bar.maximum())
 

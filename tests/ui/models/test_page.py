@@ -172,7 +172,7 @@ async def test_everything_has_room_and_a_name(make: Make) -> None:
     app.downloads.add(*scripted.every_state())
     page = await opened(ui)
     cut = []
-    for width, percent in ((900, 100), (520, 100), (1280, 150), (1280, 200)):
+    for width, percent in ((900, 100), (540, 100), (1280, 150), (1280, 200)):
         ui.window.resize(width, 820)
         ui.theme.set_text_size(percent)
         cut += [f"{width} px, {percent} %: {what}" for what in await stays_cut_off(page)]

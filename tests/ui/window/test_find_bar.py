@@ -141,8 +141,7 @@ async def test_it_goes_on_while_an_answer_grows(make: Make) -> None:
     early = bar.finder.total
     await ui.until(lambda: bar.finder.total == 201)
     assert early < 201
-    await ui.rest()
-    assert bar.count.text().endswith("of 201")
+    await ui.until(lambda: bar.count.text().endswith("of 201"))
 
 
 # Hits that are opened -------------------------------------------------------------------------------------------------

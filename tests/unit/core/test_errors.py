@@ -35,7 +35,11 @@ def test_an_error_survives_the_way_through_a_frame_and_the_database(kind: type[A
     [
         (errno.ENOSPC, "The disk is full. Free some space, then try again."),
         (errno.EACCES, "There is no permission to use /x. Change its permissions or choose another place."),
-        (errno.EROFS, "/x is on a disk that cannot be written. Set QWEN_DESKTOP_HOME to a folder that can be written."),
+        (
+            errno.EROFS,
+            "/x is on a disk that cannot be written. "
+            "Choose another place; where the app keeps its own files is set by QWEN_DESKTOP_HOME.",
+        ),
         (errno.ENOENT, "/x does not exist. Check the name, or choose another file."),
         (errno.EISDIR, "/x is a folder, not a file. Choose a file inside it."),
         (errno.EIO, "Reading or writing /x failed: bad luck. Check the disk, then try again."),
