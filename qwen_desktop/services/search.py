@@ -22,6 +22,10 @@ _newer = Failure(
 # fmt: on
 
 
+#: So many hits are asked for as one types: for each a snippet is made, and more nobody reads before typing on.
+SHOWN = 24
+
+
 class Search:
     """Finds titles and messages. Answers that are still being written are found once they are final."""
 
@@ -32,7 +36,7 @@ class Search:
         self._about = searching.Conversations()
         self._asked: asyncio.Future[Found] | None = None
 
-    async def find(self, text: str | Query, limit: int = 50) -> Found:
+    async def find(self, text: str | Query, limit: int = SHOWN) -> Found:
         """What ``text`` asks for, the best hits first, ``limit`` at most. A newer call gives an older one up, which
         then raises ``Cancelled``. Raises ``AppError`` for what SQLite reports."""
         query = parse(text) if isinstance(text, str) else text

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: Width at normal text size, where the surface begins, and what it keeps from the window's edges, in pixels; how much
 #: of the window's height it takes at most, where that is room enough.
 _WIDTH, _TOP, _AROUND, _SHARE, _TALL = 680, 84, 24, 0.72, 560
-#: So many hits are asked for, titles and recent chats shown, and actions beside hits.
-_HITS, _CHATS, _RECENT, _ACTIONS = 40, 5, 6, 4
+#: So many titles and recent chats are shown, and actions beside hits.
+_CHATS, _RECENT, _ACTIONS = 5, 6, 4
 #: When rows follow what is typed though the search has not answered yet, and when the count is said, in milliseconds.
 _LATE_MS, _SAID_MS = 150, 700
 _WISH = "palette"
@@ -205,7 +205,7 @@ class Palette(QWidget):
             return
         self._waits = True
         self._late.start()
-        find = self._ui.services.search.find(self._query, limit=_HITS)
+        find = self._ui.services.search.find(self._query)
         self._ui.operations.run(
             find, owner=self, orphaned="cancelled", wish=_WISH, on_done=self._answered, on_error=self._failed
         )
