@@ -57,7 +57,7 @@ class BackupsCard(Card):
         words = said(theme, self, self.title, self.note)
         column(row((self.line, 1), self.stop), self.meter, on=self.progress, gap=4)
         row((self.waits, 1), (self.quit, MIDDLE), (self.keep, MIDDLE), on=self.waiting, gap=8)
-        top = row((words, 1), column(self.back_up, self.restore, gap=8), gap=16)
+        top = row((column(None, words, None, gap=0), 1), column(self.back_up, self.restore, gap=8), gap=16)
         column(top, self.progress, self.problem, self.waiting, on=self, gap=10, margins=(18, 13, 18, 13))
 
     def matches(self, asked: str) -> bool:

@@ -72,7 +72,7 @@ class ExchangeCard(Card):
         self.import_button = TextButton(theme, self.tr("Import…"), self, icon="folder-input")
         self.import_button.clicked.connect(ui.actions["chats.import"].trigger)
         buttons = column(self.export_button, self.import_button, gap=8)
-        row((words, 1), buttons, on=self, gap=16, margins=(18, 13, 18, 13))
+        row((column(None, words, None, gap=0), 1), buttons, on=self, gap=16, margins=(18, 13, 18, 13))
 
     def matches(self, asked: str) -> bool:
         """Whether a search in the settings means this card."""
