@@ -66,6 +66,14 @@ class ChatMessage(Struct, frozen=True):
     id: str = ""
 
 
+class Adapter(Struct, frozen=True):
+    """A LoRA adapter that an answer is made with: a GGUF file by its absolute path, and how strongly its change of the
+    weights counts (1.0 as it was trained, 0 not at all)."""
+
+    path: str
+    scale: float = 1.0
+
+
 class Grammar(Struct, frozen=True):
     """What the visible answer must look like: a JSON schema as JSON text, or a grammar in llama.cpp's GBNF."""
 
@@ -130,6 +138,9 @@ class GenerateRequest(Struct, frozen=True):
     thought tells the seconds and tokens of all of it. So ``PartsBuilder(messages[-1].parts)`` puts the whole answer
     together. Figures count what is new; a budget counts all of the thought, and a form holds for all of the text. Where
     nothing was said yet this is the same as asking without that message.
+
+    ``adapters`` change the weights for this answer; what was read without them is no use to it. ``keep``: what was
+    evaluated may be kept on the disk, under ``cache_key``, for a later run (``LoadRequest.cache_folder``).
     """
 
     messages: tuple[ChatMessage, ...]
@@ -145,6 +156,8 @@ class GenerateRequest(Struct, frozen=True):
     batch: str = ""
     again: Recipe | None = None
     go_on: bool = False
+    adapters: tuple[Adapter, ...] = ()
+    keep: bool = False
 
 
 def answer_reserve(context: int, max_tokens: int | None) -> int:
@@ -158,6 +171,10 @@ class Stats(Struct, frozen=True):
     ``ttft_s`` is the time from the request to the first token of any kind. ``completion_tokens`` includes thinking.
     ``resident_bytes`` is the most that the model has taken since it was loaded (see ``ModelInfo``), while at most
     ``context_most`` tokens of a context were ever used; ``streams`` conversations have one each.
+
+    ``evaluated_tokens`` is what was really evaluated to read the prompt, all repetitions counted; of the
+    ``cached_tokens``, ``restored_tokens`` came from the disk. ``drafted_tokens`` were guessed ahead and verified
+    together, ``accepted_tokens`` of them became part of the answer.
     """
 
     prompt_tokens: int = 0
@@ -175,6 +192,10 @@ class Stats(Struct, frozen=True):
     resident_bytes: int = field(default=0, name="held_bytes")
     context_most: int = 0
     streams: int = 1
+    evaluated_tokens: int = 0
+    restored_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class PromptProgress(Struct, frozen=True, tag="prompt"):
@@ -360,6 +381,10 @@ class LoadRequest(Struct, frozen=True):
     conversation, ``flash_until``, flash attention proved faster where ``flash_attention`` is "auto" and means off.
     ``batch_rows`` is how many answers of a batch are written at once. ``priority`` puts the answers before other
     programs, where the system lets us.
+
+    What conversations have evaluated is kept in ``cache_folder`` ("" for nowhere), in ``cache_bytes`` at most. Unless
+    ``drafts`` is "off", tokens that are likely to come are guessed and verified together, where that proves faster; a
+    small model at ``draft_model`` may guess them ("" for none).
     """
 
     path: str
@@ -377,6 +402,10 @@ class LoadRequest(Struct, frozen=True):
     batch_rows: int | None = None
     flash_until: int = 0
     priority: bool = False
+    cache_folder: str = ""
+    cache_bytes: int = 0
+    drafts: Literal["auto", "off"] = "auto"
+    draft_model: str = ""
 
 
 class LoadProgress(Struct, frozen=True):

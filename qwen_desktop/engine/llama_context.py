@@ -54,7 +54,8 @@ class ContextShape(Struct, frozen=True):
     """What a context is made with.
 
     ``size`` is how many tokens each of the ``streams`` sequences can have; where they are ``unified``, all together.
-    ``chunk`` is how many tokens are evaluated at once. ``kv_type`` is a name in ``core.memory.CACHES``.
+    ``chunk`` is how many tokens are evaluated at once. ``kv_type`` is a name in ``core.memory.CACHES``. ``outputs`` is
+    how many tokens may be ``wanted`` in one step (one of each sequence may be in any case).
     """
 
     size: int
@@ -65,14 +66,23 @@ class ContextShape(Struct, frozen=True):
     streams: int = 1
     unified: bool = False
     yarn: Yarn | None = None
+    outputs: int = 1
 
 
 class Piece(NamedTuple):
-    """Tokens that follow in a sequence; ``wanted``: the next token will be chosen after the last of them."""
+    """Tokens that follow in a sequence; after the last ``wanted`` of them tokens will be chosen."""
 
     sequence: Sequence
     tokens: Items[int]
-    wanted: bool = True
+    wanted: int = 1
+
+
+class Checkpoint(NamedTuple):
+    """The recurrent part of a model's state after the first ``position`` tokens of a sequence, as llama.cpp writes it
+    when it is asked for that part alone."""
+
+    position: int
+    state: bytes
 
 
 class Sequence:
@@ -82,7 +92,8 @@ class Sequence:
     ``steps`` are lists of how many tokens were evaluated at once, how many of these are still there, and how many
     times in a row. ``alone``: no step was shared with another sequence. ``threads`` are all the numbers of threads that
     wrote or read them, ``flash`` is how many of the first ones were evaluated with flash attention: all others were
-    not, or it is no longer ``alone``.
+    not, or it is no longer ``alone``. ``adapters`` are the fingerprints and scales of the adapters that it was read
+    with. A sequence of a model that cannot go back has ``checkpoints``, by their positions.
     """
 
     def __init__(self, context: Context, number: int) -> None:
@@ -96,6 +107,8 @@ class Sequence:
         self.alone = True
         self.threads: set[int] = set()
         self.flash = 0
+        self.adapters: tuple[tuple[str, float], ...] = ()
+        self.checkpoints: list[Checkpoint] = []
 
     @property
     def size(self) -> int:
@@ -118,10 +131,7 @@ class Sequence:
         cannot go back a part of the way and start anew.
         """
         common = min(self.common(prompt), len(prompt) - 1)
-        if common < len(self.tokens) and (common == 0 or not self.context.cut(self, common)):
-            self.forget()
-            return 0
-        return common
+        return self.context.go_back(self, common) if common < len(self.tokens) else common
 
     def forget(self) -> None:
         """Forget everything."""
@@ -132,6 +142,8 @@ class Sequence:
         self.alone = True
         self.threads.clear()
         self.flash = 0
+        self.adapters = ()
+        self.checkpoints.clear()
 
     def all_steps(self) -> tuple[tuple[int, int, int], ...]:
         """``steps`` as they are now."""
@@ -198,11 +210,14 @@ class Context:
     def evaluate(self, pieces: Items[Piece]) -> tuple[int, ...]:
         """Evaluate tokens of different sequences at once, ``shape.chunk`` at most, but always one of each sequence.
 
-        Returns the row of each piece's last token, for ``Sampler.next``. Raises ``AbortedError``, ``DecodeError``, and
-        ``ContextError`` when it has lost its memory (``resize``) and cannot have it again.
+        Returns the row of each piece's last token, for ``Sampler.next``; those of its other ``wanted`` tokens come
+        right before it. Raises ``AbortedError``, ``DecodeError``, and ``ContextError`` when it has lost its memory
+        (``resize``) and cannot have it again.
         """
         if not self.pointer:
             self._make(self.shape)
+        if sum(piece.wanted for piece in pieces) > max(self.shape.streams, self.shape.outputs):
+            raise ValueError("more rows are wanted than there is room for")  # llama.cpp would end the process
         at = 0
         rows: list[int] = []
         for sequence, tokens, wanted in pieces:
@@ -211,7 +226,7 @@ class Context:
             self._positions[at:end] = range(first, first + len(tokens))
             self._owners[at:end] = [sequence.number] * len(tokens)
             self._wanted[at:end] = [0] * len(tokens)
-            self._wanted[end - 1] = wanted
+            self._wanted[end - wanted : end] = [1] * wanted
             at = end
             rows.append(at - 1)
         self._batch.n_tokens = at
@@ -231,12 +246,19 @@ class Context:
         """Evaluate ``prompt`` after what is remembered of it. Raises ``AbortedError`` (whole chunks that are finished
         stay remembered) or ``DecodeError``."""
         while part := self.next_part(sequence, prompt):
-            self.evaluate((Piece(sequence, part, len(sequence.tokens) + len(part) == len(prompt)),))
+            self.evaluate((Piece(sequence, part, int(len(sequence.tokens) + len(part) == len(prompt))),))
 
     def next_part(self, sequence: Sequence, prompt: Items[int]) -> Items[int]:
         """What of ``prompt`` is to be evaluated next: to the end of a chunk, and the last token by itself."""
         at, last, chunk = len(sequence.tokens), len(prompt) - 1, self.shape.chunk
         return prompt[at : min(last, (at // chunk + 1) * chunk)] if at < last else prompt[at:]
+
+    def go_back(self, sequence: Sequence, length: int) -> int:
+        """Forget all but the first ``length`` tokens of a sequence, or more where its model cannot stop there; returns
+        how many it still has."""
+        if not length or not self.cut(sequence, length):
+            sequence.forget()
+        return len(sequence.tokens)
 
     def cut(self, sequence: Sequence, length: int) -> bool:
         """Forget all but the first ``length`` tokens of a sequence; False where its model cannot do that, and then
@@ -299,7 +321,7 @@ class Context:
             n_ubatch=room,
             n_seq_max=shape.streams,
             # each sequence may want an output; for more, room for the logits of a whole chunk would be reserved
-            n_outputs_max=shape.streams,
+            n_outputs_max=max(shape.streams, shape.outputs),
             kv_unified=shape.unified,
             n_threads=self.threads,
             n_threads_batch=self.read_threads,
