@@ -60,6 +60,9 @@ MARGIN = 256 * 1024 * 1024
 #: Of the free memory that is left beside the weights, this much may be used.
 SHARE = 0.9
 
+#: Of a model with a recurrent state, a conversation keeps so many copies of it at most, to go back to.
+CHECKPOINTS = 5
+
 _F32 = 4
 _STEP = 256
 #: Positions, token ids and places in the cache of one token of a chunk.
