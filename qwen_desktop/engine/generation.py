@@ -161,6 +161,7 @@ class Generation:
     def start(self, sequence: Sequence) -> None:
         """Go on in ``sequence``, with what it remembers of this. What it remembers else is forgotten."""
         self.sequence = sequence
+        sequence.stops = self._stops(sequence)
         again = self.request.again if not self._written else None
         if again is not None:
             sequence.forget()
@@ -177,6 +178,10 @@ class Generation:
         if self.sequence is None or not sequence.tokens:
             self._replay = None
         self.sequence = sequence
+        sequence.stops = self._stops(sequence)
+
+    def _stops(self, sequence: Sequence) -> tuple[int, ...]:
+        return self.prompt.stops if sequence.context.keeps else ()
 
     def next_piece(self) -> Piece:
         """What to evaluate next."""
@@ -332,6 +337,7 @@ class Generation:
             thinking_s=round(stream.thinking_s, 3),
             context_used=self._used,
             context_size=self._size,
+            evaluated_tokens=self._read,
         )
         return GenerateResult(
             finish_reason=self.reason,

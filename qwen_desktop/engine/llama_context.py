@@ -323,6 +323,11 @@ class Context:
         sequence.dropped(length)
         return True
 
+    @property
+    def keeps(self) -> bool:
+        """Whether sequences have checkpoints: in batches none of many goes back."""
+        return self.model.recurrent and not self.shape.unified
+
     # Checkpoints -----------------------------------------------------------------------------------------------------
 
     def checkpoint(self, sequence: Sequence) -> Checkpoint | None:
@@ -349,7 +354,7 @@ class Context:
     def _mark(self, sequence: Sequence) -> None:
         """Before a sequence grows: keep its state where that is wanted, or where the last one is far behind."""
         at = len(sequence.tokens)
-        if not self.model.recurrent or self.shape.unified or not at:
+        if not self.keeps or not at:
             return
         last = sequence.checkpoints[-1].position if sequence.checkpoints else 0
         if last < at and (at in sequence.stops or at - last >= APART):

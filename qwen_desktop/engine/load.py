@@ -225,7 +225,7 @@ def _info(
         yarn_factor=made.yarn.factor if made.yarn is not None else 1.0,
         layers=shape.layers + 1,
         cards=tuple(CardPart(name, weights) for name, weights in model.cards.items()),
-        goes_back=not (model.recurrent or model.sliding),
+        goes_back=not model.sliding,
         thinking_sampling=sampling_defaults.defaults(header, thinking=True),
         direct_sampling=sampling_defaults.defaults(header, thinking=False),
     )

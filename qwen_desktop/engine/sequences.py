@@ -175,8 +175,8 @@ class Sequences:
 
     def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
         """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
-        source = max(to.context.sequences, key=lambda each: each.common(tokens))
-        common = source.common(tokens)
+        source = max(to.context.sequences, key=lambda each: each.reach(each.common(tokens)))
+        common = source.reach(source.common(tokens))
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
 

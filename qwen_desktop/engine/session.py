@@ -115,6 +115,8 @@ class Session:
         written = self._writings.find(request.cache_key, made.asked, made.parts) if made.parts else None
         if written is not None and request.grammar is None:
             made = made.written(written)
+        if self.model.recurrent:
+            made = msgspec.structs.replace(made, stops=self._renderer.stops(made, mode))
         thinks = self._will_think(mode, made)
         constraint = None
         if request.grammar is not None:  # what is wrong with it is said before anything is read
@@ -224,7 +226,8 @@ class Session:
         held = sequence.tokens
         if not tokens or len(tokens) > sequence.size - 8:
             return
-        if tokens[: len(held)] == held or held[: len(tokens)] == tokens:
-            return  # nothing was dropped: the next prompt goes on from here by itself
-        sequence.reuse(tokens)
-        sequence.context.read(sequence, tokens)
+        if tokens[: len(held)] != held and held[: len(tokens)] != tokens:
+            sequence.reuse(tokens)
+            sequence.context.read(sequence, tokens)
+        # else nothing was dropped: the next prompt goes on from here by itself
+        sequence.context.checkpoint(sequence)
