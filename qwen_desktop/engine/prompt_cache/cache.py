@@ -112,10 +112,9 @@ class PromptCache:
             sequence.flash,
             sequence.born,
             b"",
-            (),
+            cost_s=count / self.speed if self.speed else 0.0,
         )
         marks = tuple((each.position, each.state) for each in sequence.checkpoints)
-        cost_s = count / self.speed if self.speed else count * 0.01
         known = before if isinstance(before, Files) else None
         sequence.files = files
         job = Job(
@@ -126,7 +125,6 @@ class PromptCache:
             marks=marks,
             before=known,
             rows=rows if known is not None else 0,
-            cost_s=cost_s,
         )
         self.writer.put(job, self._budget)
         return True
@@ -209,6 +207,8 @@ class PromptCache:
             return False
         if not kv_state.give(sequence, loaded.state, last):
             return False
+        if not self.speed and index.cost_s:
+            self.speed = index.count / index.cost_s
         tokens = array("i")
         tokens.frombytes(index.tokens)
         sequence.tokens = tokens.tolist()
