@@ -92,6 +92,7 @@ class PromptCache:
         if not _has_memory(2 * size):
             return self.writer.held == 0
         began = time.monotonic()
+        context.checkpoint(sequence)  # of models with a recurrent state only what has one comes back
         state = kv_state.take(sequence)
         seconds = time.monotonic() - began
         if size > 1 << 24:
