@@ -21,6 +21,7 @@ come to its end, since the state may be half-way then. Only drafts are undone in
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Items
 from typing import Any, NamedTuple
@@ -104,6 +105,10 @@ class Sequence:
     not, or it is no longer ``alone``. ``adapters`` are the fingerprints and scales of the adapters that it was read
     with. A sequence of a model that cannot go back has ``checkpoints``, by their positions; ``stops`` are the positions
     where it shall have some.
+
+    ``keep``: it may be kept on the disk (``prompt_cache``), where its first ``on_disk`` tokens' rows are, bit for bit,
+    or soon will be, in ``files``. ``born`` is when its first token was evaluated (``time.time``), ``evaluated`` how
+    many tokens ever were, also in vain.
     """
 
     def __init__(self, context: Context, number: int) -> None:
@@ -120,6 +125,11 @@ class Sequence:
         self.adapters: tuple[tuple[str, float], ...] = ()
         self.checkpoints: list[Checkpoint] = []
         self.stops: tuple[int, ...] = ()
+        self.keep = False
+        self.files: object = None
+        self.on_disk = 0
+        self.born = 0.0
+        self.evaluated = 0
 
     @property
     def size(self) -> int:
@@ -160,6 +170,7 @@ class Sequence:
         self.flash = 0
         self.adapters = ()
         self.checkpoints.clear()
+        self.files, self.on_disk = None, 0
 
     def all_steps(self) -> tuple[tuple[int, int, int], ...]:
         """``steps`` as they are now."""
@@ -167,6 +178,8 @@ class Sequence:
 
     def took(self, tokens: Items[int], *, alone: bool, threads: int, flash: bool) -> None:
         """These were evaluated at once."""
+        if not self.tokens:
+            self.born = time.time()
         if flash:
             alone = alone and self.flash == len(self.tokens)
             self.flash += len(tokens)
@@ -184,6 +197,7 @@ class Sequence:
         over = len(self.tokens) - length
         del self.tokens[length:]
         self.flash = min(self.flash, length)
+        self.on_disk = min(self.on_disk, length)
         self.checkpoints = [each for each in self.checkpoints if each.position <= length]
         while over > 0:
             size, kept, times = self.steps.pop()
@@ -251,6 +265,8 @@ class Context:
             at = end
             rows.append(at - 1)
         self._batch.n_tokens = at
+        for sequence, tokens, _ in pieces:
+            sequence.evaluated += len(tokens)
         code = api.llama_decode(self.pointer, self._batch)
         if code:
             self._undo(pieces)

@@ -142,7 +142,7 @@ def test_a_recurrent_state_is_not_taken_without_its_attention(files: Files) -> N
         assert not kv_state.give_recurrent(second, late)
         second.forget()
         assert not kv_state.give_recurrent(second, early)  # it has no tokens
-        attention = kv_state.take(first)
+        attention = bytes(kv_state.take(first))
         assert not kv_state.give(second, attention) and not kv_state.give(second, attention, late._replace(position=41))
         assert not kv_state.give(second, attention, late._replace(position=39))
         cut = b"".join((attention[:12], (30).to_bytes(4, "little"), attention[16:]))
