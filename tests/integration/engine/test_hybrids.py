@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -21,7 +23,7 @@ from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import APART, AbortedError, Context, Piece, Sequence, replay
 from tests.near_ties import same_or_near
 
-from .conftest import Files
+from .conftest import Engine, Files, WithEngine
 from .in_process import Call, Steps, context, logits
 from .talk import ask, assistant, system, user
 
@@ -227,6 +229,44 @@ def test_an_answer_that_is_stopped_keeps_its_tokens(files: Files) -> None:
     finally:
         steps.close()
         fresh.close()
+
+
+@pytest.mark.parametrize("kind", ["qwen35", "qwen3next"])
+def test_after_a_restart_the_bound_holds_too(files: Files, with_engine: WithEngine, tmp_path: Path, kind: str) -> None:
+    """Workers that are started anew, with what an earlier one kept on the disk."""
+    path = files.hybrid(kind, "Qwen3.5")
+    how: dict[str, Any] = {"context": 2048, "cache_folder": str(tmp_path), "cache_bytes": 1 << 26, "threads": 1}
+    question, answer = user(words(90, "question")), ChatMessage(Role.ASSISTANT, ())
+    near = 40
+
+    def request(*messages: ChatMessage) -> GenerateRequest:
+        return ask(system(words(40)), *messages, cache_key="a", keep=True, max_tokens=12, lively=False)
+
+    said: list[str] = []
+
+    async def talk(engine: Engine) -> None:
+        nonlocal answer
+        found = await engine.answer(request(question))
+        assert found.stats.cached_tokens == 0 and found.stats.evaluated_tokens > BOUND
+        said.append(found.text + found.thinking)
+        answer = assistant(words(10, "answer"))
+
+    async def another_answer(engine: Engine) -> None:
+        found = await engine.answer(request(question))
+        assert found.stats.evaluated_tokens <= near and found.stats.restored_tokens > BOUND
+        assert found.text + found.thinking == said[0]
+
+    async def another_question(engine: Engine) -> None:
+        found = await engine.answer(request(user("Another one?")))
+        assert found.stats.evaluated_tokens <= near and found.stats.restored_tokens > 0
+
+    async def the_next_turn(engine: Engine) -> None:
+        found = await engine.answer(request(question))  # what the other question had in its place is there again
+        found = await engine.answer(request(question, answer, user("And then?")))
+        assert found.stats.evaluated_tokens <= near + 10 * len("answer0 ")
+
+    for turn in (talk, another_answer, another_question, the_next_turn):
+        with_engine(path, turn, **how)
 
 
 # A context by itself ---------------------------------------------------------------------------------------------
