@@ -15,6 +15,7 @@ from qwen_desktop.core.parts import PartEvent, PartsBuilder, visible_text
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.gate import Gate
+from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.llama_context import Context, ContextShape
 from qwen_desktop.engine.prompt_cache.cache import PromptCache
@@ -62,6 +63,13 @@ class Call:
         self.events: list[Event] = []
         self.result: GenerateResult | None = None
         self.error: Exception | None = None
+        self.made: Generation | None = None
+
+    @property
+    def tokens(self) -> list[int]:
+        """The answer's tokens."""
+        assert self.made is not None
+        return self.made.tokens[len(self.made.prompt.tokens) :]
 
     @property
     def over(self) -> bool:
@@ -123,6 +131,13 @@ class Steps:
             border=border,
             kept=kept,
         )
+        generation = self.session.generation
+
+        def remembered(request: GenerateRequest, emit: Any, *how: Any) -> Generation:
+            emit.__self__.made = made = generation(request, emit, *how)
+            return made
+
+        self.session.generation = remembered  # type: ignore[method-assign]
         self.gate = Gate(held.flag)
         self.scheduler = Scheduler(self.session, self.gate)
 
