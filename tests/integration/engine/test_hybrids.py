@@ -113,6 +113,10 @@ def test_turns_stay_within_the_bound(files: Files, kind: str, template: str, mod
             if turn == 2:
                 for each in (again, other, call):
                     talk.check(each)
+                assert call.result is not None and call.result.recipe is not None
+                same = steps.ask(replace(talk.request(question), again=call.result.recipe))
+                steps.run()  # whose prompt was read in steps that ended at checkpoints
+                assert same.result is not None and same.result.differs == () and same.tokens == call.tokens
             assert call.made is not None
             told = ChatMessage(Role.ASSISTANT, call.made.parts) if turn % 2 == 0 else assistant(words(30, "version"))
             talk.told += [question, told]
@@ -161,6 +165,29 @@ def test_what_conversations_begin_with_is_read_once(files: Files) -> None:
         assert evaluated(call) <= 24
         second.check(call)
         assert [len(each.tokens) > 120 for each in steps.session.context.sequences] == [True, True]
+    finally:
+        steps.close()
+        fresh.close()
+
+
+def test_a_title_that_is_asked_for_in_between_costs_nothing(files: Files) -> None:
+    """It is asked for behind the answer, in the conversation's own sequence, without thinking."""
+    path = files.hybrid(template="Qwen3.5")
+    steps, fresh = Steps(path, size=2048), context(path, size=2048)
+    try:
+        talk = Talk(steps, fresh)
+        question, ask_for_it = user(words(60)), user("A title for this, please.")
+        call = talk.say(question)
+        steps.session.idle()
+        assert call.made is not None
+        answer = ChatMessage(Role.ASSISTANT, call.made.parts)
+        title = steps.ask(replace(talk.request(question, answer, ask_for_it), thinking=ThinkingMode.DIRECT))
+        steps.run()
+        assert evaluated(title) <= talk.count(ask_for_it) + 40
+        steps.session.idle()
+        assert evaluated(talk.say(question, answer, user("And then?"))) <= 60
+        assert evaluated(talk.say(question)) <= 24
+        assert evaluated(talk.say(user("Another one?"))) <= 60
     finally:
         steps.close()
         fresh.close()
@@ -394,7 +421,7 @@ def test_where_there_is_no_memory_for_a_state_it_is_not_kept(files: Files, monke
     try:
         sequence = made.sequences[0]
         sequence.stops = (20,)
-        monkeypatch.setattr(kv_state, "bytearray", lambda _size: (_ for _ in ()).throw(MemoryError), raising=False)
+        monkeypatch.setattr(kv_state, "bytes", lambda _size: (_ for _ in ()).throw(MemoryError), raising=False)
         made.read(sequence, [300] * 50)
         assert len(sequence.tokens) == 50 and not sequence.checkpoints
         assert sequence.reuse([300] * 30) == 0
