@@ -258,6 +258,59 @@ def test_an_answer_that_is_stopped_keeps_its_tokens(files: Files) -> None:
         fresh.close()
 
 
+def asked_anew(talk: Talk, dice: random.Random) -> None:
+    """The next turn, another last question or an earlier one, or the same again."""
+    if dice.random() < 0.4 and len(talk.told) > 2:
+        del talk.told[dice.randrange(1, len(talk.told)) :]
+    if talk.told[-1].role is Role.USER:
+        talk.told.pop()
+    talk.told.append(user(words(dice.randrange(1, 12), f"q{dice.randrange(3)}")))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_asked_the_answers_are_those_of_a_fresh_engine(files: Files, seed: int) -> None:
+    """Turns, other answers, other questions, earlier ones, stops at any step, at the same time in three conversations
+    that have one to three sequences, beside batches."""
+    dice = random.Random(seed)
+    path = files.hybrid(dice.choice(KINDS), dice.choice(("Qwen3.5", "Qwen3", "Qwen3-Coder")))
+    shape = {"size": 700, "chunk": dice.choice((16, 64))}
+    steps, fresh = Steps(path, streams=dice.choice((1, 2, 3)), cells=2000, **shape), context(path, **shape)
+    talks = [Talk(steps, fresh, key) for key in "abc"]
+    for talk in talks:
+        talk.told = [system("Rules. " + words(dice.randrange(12)))]
+    checked = 0
+    try:
+        for _ in range(16):
+            calls: list[tuple[Talk, Call]] = []
+            for talk in dice.sample(talks, dice.randrange(1, 4)):
+                asked_anew(talk, dice)
+                calls.append((talk, steps.ask(talk.request(most=dice.choice((1, 6, 20))))))
+            for count in range(dice.choice((0, 0, 2))):
+                steps.ask(ask(words(count + 3), max_tokens=3, lively=False, batch="b"))
+            for _ in range(dice.randrange(20)):
+                steps.scheduler.step()
+            stopped = dice.choice(calls)[1]
+            if dice.random() < 0.4 and not stopped.over:
+                stopped.cancelled = True
+                steps.gate.cancelled(stopped)
+            steps.run()
+            if dice.random() < 0.5:
+                steps.session.idle()
+            for talk, call in calls:
+                assert call.result is not None
+                if call.made is None or not call.tokens:
+                    continue
+                if dice.random() < 0.5:
+                    talk.check(call)
+                    checked += 1
+                if call.made.parts and dice.random() < 0.7:
+                    talk.told.append(ChatMessage(Role.ASSISTANT, call.made.parts))
+        assert checked > 5
+    finally:
+        steps.close()
+        fresh.close()
+
+
 @pytest.mark.parametrize("kind", ["qwen35", "qwen3next"])
 def test_after_a_restart_the_bound_holds_too(files: Files, with_engine: WithEngine, tmp_path: Path, kind: str) -> None:
     """Workers that are started anew, with what an earlier one kept on the disk."""
