@@ -94,7 +94,7 @@ def test_turns_stay_within_the_bound(files: Files, kind: str, template: str, mod
     try:
         talk = Talk(steps, fresh, mode=mode)
         for turn in range(3):
-            question, edited = user(words(45, f"question{turn}")), user(words(5, "edited"))
+            question, edited = user(words(30, f"question{turn}")), user(words(5, "edited"))
             call = talk.say(question)
             if turn:
                 assert evaluated(call) <= talk.count(question) + talk.count(talk.told[-1]) + near
@@ -121,7 +121,7 @@ def test_turns_stay_within_the_bound(files: Files, kind: str, template: str, mod
             told = ChatMessage(Role.ASSISTANT, call.made.parts) if turn % 2 == 0 else assistant(words(30, "version"))
             talk.told += [question, told]
         sequence = steps.session.context.sequences[0]
-        assert len(sequence.tokens) > 3 * BOUND and 3 <= len(sequence.checkpoints) <= CHECKPOINTS
+        assert len(sequence.tokens) > 2 * BOUND and 3 <= len(sequence.checkpoints) <= CHECKPOINTS
     finally:
         steps.close()
         fresh.close()
