@@ -80,7 +80,7 @@ class Sequences:
         """
         tokens, key = generation.tokens, generation.request.cache_key
         taken = {other.sequence for other in others}
-        if not self._was_read_back(generation, alone=not others):
+        if not self._was_read_back(generation, taken):
             return False
         free = [each for each in self if each not in taken and each.tokens]
         own = max((each for each in free if each.key == key), key=lambda each: each.common(tokens), default=None)
@@ -126,13 +126,15 @@ class Sequences:
 
     # What is kept on the disk ----------------------------------------------------------------------------------------
 
-    def _was_read_back(self, generation: Generation, *, alone: bool) -> bool:
-        """Whether what the disk has of the prompt, clearly more than the memory, was read; where there is anything.
-        That goes on beside other answers; without any, it is waited for a moment."""
+    def _was_read_back(self, generation: Generation, taken: Collection[Sequence | None]) -> bool:
+        """Whether what the disk has of the prompt, clearly more than the memory, was read; where there is anything, and
+        a place for it. That goes on beside other answers; without any, it is waited for a moment."""
         request = generation.request
         if self._kept is None or not (request.keep and request.cache_key) or request.batch or request.again is not None:
             return True
         if not generation.looked:
+            if self._unmissed(taken) is None:
+                return True
             generation.looked = True
             tokens = generation.tokens
             have = max(each.reach(each.common(tokens)) for each in self)
@@ -142,7 +144,7 @@ class Sequences:
             )
             if found is not None:
                 generation.read_back = self._kept.read(found, lambda: generation.reason is None)
-        if generation.read_back is not None and alone:
+        if generation.read_back is not None and not taken:
             futures.wait((generation.read_back,), _LOOK_S)
         return generation.read_back is None or generation.read_back.done()
 

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 WORTH = 64
 #: Taking a state may hold up others for so long, in seconds: when nothing is to do, and when somebody waits.
 _MOST_S, _MOST_URGENT_S = 0.4, 0.15
+#: So many bytes wait to be written at most, unless it is one state alone.
+_MOST_HELD = 1 << 30
 #: What is copied and read in a second, in bytes, until it was measured.
 _COPIED, _READ = 1.5e9, 3e8
 #: Of a model's file so many pieces of so many bytes tell it from others with the same header.
@@ -89,8 +91,9 @@ class PromptCache:
             if not urgent:
                 sequence.on_disk = count  # until there is more of it: it is not looked at again
             return True
-        if not _has_memory(2 * size):
-            return self.writer.held == 0
+        held = self.writer.held
+        if (held and held + size > _MOST_HELD) or not _has_memory(2 * size):
+            return held == 0
         began = time.monotonic()
         context.checkpoint(sequence)  # of models with a recurrent state only what has one comes back
         state = kv_state.take(sequence)
