@@ -68,10 +68,12 @@ class ChatMessage(Struct, frozen=True):
 
 class Adapter(Struct, frozen=True):
     """A LoRA adapter that an answer is made with: a GGUF file by its absolute path, and how strongly its change of the
-    weights counts (1.0 as it was trained, 0 not at all)."""
+    weights counts (1.0 as it was trained, 0 not at all). ``sha256`` is the file's where that was found out, "" else: no
+    engine looks at it; a person who chooses the file again is told whether it is the same."""
 
     path: str
     scale: float = 1.0
+    sha256: str = ""
 
 
 class Grammar(Struct, frozen=True):
