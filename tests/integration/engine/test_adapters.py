@@ -1,4 +1,4 @@
-"""LoRA adapters: on and off exactly, several at once, switched in place, and what was read with others is never used."""
+"""LoRA adapters: on and off exactly, several at once, switched in place; what was read with others is never used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qwen_desktop.engine import adapters, generation
 from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import Context, Piece
-from tests import adapter_files, gguf_files
+from tests import adapter_files, gguf_files, gguf_shapes
 
 from .conftest import Files, WithEngine
 from .in_process import Call, Steps, context, gap, logits, model
@@ -209,7 +209,6 @@ def test_no_answer_uses_what_was_read_with_other_adapters(
     """Conversations whose adapters change from answer to answer, beside one another, against fresh engines. What was
     remembered is also looked at itself: a token is never there under adapters that it was not evaluated with."""
     dice = random.Random(seed)
-    truth: dict[tuple[int, int], list[tuple[int, Key]]] = {}
     evaluate = Context.evaluate
 
     def watched(held: Context, pieces: list[Piece]) -> tuple[int, ...]:
@@ -237,7 +236,6 @@ def test_no_answer_uses_what_was_read_with_other_adapters(
             if dice.random() < 0.2:
                 steps.session.idle()
         steps.run()
-        assert not truth
     finally:
         steps.close()
     gaps = Gaps(monkeypatch)
@@ -312,7 +310,7 @@ def test_an_answer_is_made_again_with_its_adapters_and_differences_are_told(
         other = steps.answer(ask("Say it.", again=first.result.recipe))
         assert [text.code for text in other.differs] == ["again.adapters"]
         path.unlink()
-        with pytest.raises(UserFacing, match="own.gguf"):
+        with pytest.raises(UserFacing, match=r"own\.gguf"):
             steps.answer(ask("Say it.", again=first.result.recipe))
     finally:
         steps.close()
@@ -429,7 +427,7 @@ def test_what_no_adapter_can_be_is_a_sentence_before_llama_cpp_gets_it(
     other = gguf_files.write(tmp_path / "wide.gguf", vocab=600, width=128, tied=False)
     deep = gguf_files.write(tmp_path / "deep.gguf", vocab=600, layers=3, tied=False)
 
-    assert refusal(files, str(tmp_path / "none.gguf")).startswith("os.")
+    assert refusal(files, str(tmp_path / "none.gguf")) == "file.missing"
     assert refusal(files, "nul\0") == "gguf.name"
     assert refusal(files, str(tmp_path)) == "gguf.folder"
     assert refusal(files, str(text)) == "gguf.text"
@@ -439,7 +437,7 @@ def test_what_no_adapter_can_be_is_a_sentence_before_llama_cpp_gets_it(
     assert refusal(files, write(general=None)) == "gguf.damaged"
     assert refusal(files, write(architecture="qwen2")) == "adapter.architecture"
     assert refusal(files, write(alter=lambda tensors: tensors[1:])) == "adapter.unpaired"
-    assert refusal(files, write(alter=lambda _tensors: [("x_norm.weight", np.ones(4, np.float32))])) != "adapter.empty"
+    assert refusal(files, write(alter=lambda _tensors: [("x_norm.weight", np.ones(4, np.float32))])) == "adapter.empty"
     assert refusal(files, write(alter=lambda tensors: [*tensors, ("odd", tensors[0][1])])) == "gguf.damaged"
     assert refusal(files, adapter_files.write(tmp_path / "w.gguf", other)) == "adapter.shape"
     assert refusal(files, adapter_files.write(tmp_path / "d.gguf", deep)) == "adapter.tensor"
@@ -513,14 +511,13 @@ def test_precisions_that_converters_write_are_used(made: Context, files: Files, 
 
 
 def test_experts_are_changed_each(files: Files, tmp_path: Path) -> None:
-    from tests import gguf_shapes  # noqa: PLC0415 - only here
-
     moe = files.folder / "moe.gguf"
+    experts = ("ffn_gate_exps.weight", "ffn_up_exps.weight", "ffn_down_exps.weight")
     shape = {"experts": 4, "experts_used": 2, "expert_hidden": 64, "vocab": 600}
     gguf_shapes.write(moe, gguf_shapes.Plan("qwen3moe", 2, 128, 4, 2, 32, 256, **shape), weights=True)
-    path = adapter_files.write(tmp_path / "m.gguf", moe, changes=("_exps.weight", "attn_q.weight"))
+    path = adapter_files.write(tmp_path / "m.gguf", moe, changes=(*experts, "attn_q.weight"))
     flat = adapter_files.write(
-        tmp_path / "f.gguf", moe, changes=("_exps.weight",), alter=lambda tensors: [(n, v[0]) for n, v in tensors]
+        tmp_path / "f.gguf", moe, changes=experts, alter=lambda tensors: [(n, v[0]) for n, v in tensors]
     )
     held = context(str(moe))
     try:
@@ -558,7 +555,7 @@ def test_random_changes_to_a_file_are_refused_or_computed_with(
                 continue
             used += 1
             read(held, key, PROMPT[:3])
-        assert used > 20
+        assert used > 5
     finally:
         held.close()
 
