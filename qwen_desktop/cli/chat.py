@@ -61,7 +61,7 @@ class Question(Struct, frozen=True):
     the stored conversation that it is asked in; its own model and mode hold where nothing else is said. ``assistant``
     is one by its name, ``fields`` are what its fields are filled with, ``name=value`` each. ``files`` are attached;
     with ``parts`` those that are too long are cut down to what the question is about. ``lora`` are adapters, each as
-    ``PATH`` or ``PATH:SCALE``."""
+    ``PATH`` or ``PATH:SCALE``, "" for none."""
 
     prompt: str
     model: str | None = None
@@ -259,7 +259,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
     interrupt: Interrupt,
 ) -> None:
     form = read_form(question.schema, question.grammar)
-    lora = read_adapters(question.lora)
+    lora = read_adapters(question.lora) if question.lora else None
     wanted = question.settings()
     settings = OneRunSettings(paths.settings_file, wanted)
     async with build(paths, history=question.kept, settings_file=settings) as services:
@@ -324,7 +324,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
             grammar=form,
             thinking_budget=begun.thinking_budget if begun is not None else budget,
             begun=begun,
-            setup=Setup(adapters=lora or None),
+            setup=Setup(adapters=lora),
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from qwen_desktop.core.chat import Conversation
 from qwen_desktop.core.engine import Adapter, UsedAdapter
 from qwen_desktop.core.errors import Failure, UserFacing
-from qwen_desktop.core.gguf.adapters import read_adapter
+from qwen_desktop.core.gguf.adapters import check_scales, read_adapter
 from qwen_desktop.core.paths import absolute
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
 from qwen_desktop.services.history import History
@@ -30,17 +29,20 @@ _wrong = Failure(
 
 
 def read_adapters(told: Sequence[str]) -> tuple[Adapter, ...]:
-    """The adapters by what was written, each looked at before a model is loaded. Raises ``UserFacing`` for what is no
-    adapter; whether they fit the model the engine says."""
-    found = tuple(_adapter(each) for each in told)
+    """The adapters by what was written ("" for none), each looked at before a model is loaded. Raises ``UserFacing``
+    for what is no adapter; whether they fit the model the engine says."""
+    found = tuple(_adapter(each) for each in told if each)
+    check_scales(found)
     for adapter in found:
         read_adapter(adapter.path)
     return found
 
 
-async def keep_adapters(history: History, conversation: Conversation | None, adapters: tuple[Adapter, ...]) -> None:
-    """Have a stored conversation go on with these, where some are named."""
-    if conversation is not None and adapters:
+async def keep_adapters(
+    history: History, conversation: Conversation | None, adapters: tuple[Adapter, ...] | None
+) -> None:
+    """Have a stored conversation go on with these, where something is said of them."""
+    if conversation is not None and adapters is not None:
         await history.set_adapters(conversation.id, adapters)
 
 
@@ -51,8 +53,6 @@ def _adapter(told: str) -> Adapter:
             path, scale = match["path"], float(match["scale"])
         elif _NO_SCALE.fullmatch(told):
             raise _wrong(shown(told))
-    if not math.isfinite(scale):
-        raise _wrong(shown(told))
     return Adapter(str(absolute(path)), scale)
 
 

@@ -73,6 +73,8 @@ def test_a_kept_chat_keeps_them_until_others_are_named(command: Command, lora: s
     other = command("chat", "And?", "--continue", "last", "--lora", f"{lora}:-1").engine.requests[0]
     assert other.adapters == (Adapter(lora, -1.0),)
     assert command("chat", "And?", "--continue", "last").engine.requests[0].adapters == (Adapter(lora, -1.0),)
+    command("chat", "And?", "--continue", "last", "--lora", "")
+    assert command("chat", "And?", "--continue", "last").engine.requests[0].adapters == ()
 
 
 def test_what_is_none_is_a_sentence_and_nothing_is_asked(command: Command, lora: str, tmp_path: Path) -> None:
@@ -82,7 +84,8 @@ def test_what_is_none_is_a_sentence_and_nothing_is_asked(command: Command, lora:
         (str(model), "model.gguf is no adapter (LoRA)"),
         (f"{lora}:strong", "does not end in a scale that is a number"),
         (f"{lora}:", "does not end in a scale that is a number"),
-        (f"{lora}:1e999", "does not end in a scale that is a number"),
+        (f"{lora}:1e999", "cannot count so strongly"),
+        (f"{lora}:-8.5", "cannot count so strongly"),
     ):
         ended = command("chat", "Who?", "--lora", told)
         assert ended.code == 1 and said in ended.err and ended.err.count("\n") == 1, ended.err
