@@ -1,26 +1,27 @@
-"""What an adapter's file says of itself, for who chooses one."""
+"""Adapters (LoRA) that people choose: what their files say, and whether one fits a model."""
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
-from qwen_desktop.core.files import open_raw
-from qwen_desktop.core.gguf.adapters import read_adapter
-from qwen_desktop.core.gguf.refusals import unreadable
+from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.files import open_file
+from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.gguf.adapters import check_fits, read_adapter
+
+#: So many bytes are read at a time.
+_CHUNK = 1 << 20
 
 
 def look(path: str) -> dict[str, Any]:
-    """The job ``gguf.adapter``: its name, the architecture and the model (``base``, "" where it does not say) that it
-    was made for, its rank, whether words in a chat activate it (``alora``), its bytes and its fingerprint. Raises
-    ``UserFacing`` for a file that is none."""
+    """The job ``gguf.adapter``: what an adapter says of itself, and the SHA-256 of its file. Raises ``UserFacing``,
+    ``OSError``."""
     found = read_adapter(path)
-    try:
-        with open_raw(path) as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(Path(path), error) from error
+    digest = hashlib.sha256()
+    with open_file(path) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
     return {
         "name": found.name,
         "architecture": found.architecture,
@@ -28,5 +29,15 @@ def look(path: str) -> dict[str, Any]:
         "rank": found.rank,
         "alora": bool(found.invocation),
         "size_bytes": found.size_bytes,
-        "sha256": sha256,
+        "sha256": digest.hexdigest(),
     }
+
+
+def fits(path: str, model: str) -> None:
+    """The job ``gguf.adapter_fits``: raises ``UserFacing``, with what differs, for an adapter that the model cannot
+    be used with. Nothing where that file cannot be read: it is another one's to say so."""
+    try:
+        header = read_header(model)
+    except UserFacing:
+        return
+    check_fits(read_adapter(path), header)
