@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, cast
 from msgspec import structs
 
 from qwen_desktop.core.chat import Again, Conversation, Message, Provenance, Status
-from qwen_desktop.core.engine import FinishReason, Recipe, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Adapter, FinishReason, Recipe, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import disk_full
 from qwen_desktop.core.model_ref import FileRef, GuideRef
 from qwen_desktop.core.parts import (
@@ -119,6 +119,7 @@ def _conversation(chance: random.Random, number: int, blobs: list[str]) -> tuple
         assistant_id=chance.choice(("", "coder")),
         sampling=chance.choice((None, Sampling())),
         context=chance.choice((None, 8192)),
+        adapters=chance.choice(((), (Adapter("/a/ä\udce4.gguf", 0.5), Adapter("/a/b.gguf", sha256="0f" * 32)))),
     )
     return entry, entries
 

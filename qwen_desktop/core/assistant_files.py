@@ -2,6 +2,9 @@
 
 ``{"format": "qwen-desktop-assistants", "version": 1, "assistants": [...]}``, each as ``core.assistants.Assistant``
 without its id. Fields that are not known are passed over, so that a later version may add some.
+
+Of an adapter it has the file's name and SHA-256, never its path: where it lies on one computer says nothing on another,
+and a stranger's file leads to none here. Who imports it chooses the file.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import structs
 
 from qwen_desktop.core.assistants import Assistant, checked
+from qwen_desktop.core.chat import adapters_of_a_file
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.own_files import OwnForm, entries_of, written
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, shown
@@ -51,7 +56,7 @@ _FORM = OwnForm(FORMAT, VERSION, "assistants", LARGEST, _not_ours, _newer, _too_
 
 def as_file(assistants: Iterable[Assistant]) -> bytes:
     """The file of these."""
-    plain = [msgspec.to_builtins(assistant, enc_hook=str) for assistant in assistants]
+    plain = [msgspec.to_builtins(_portable(assistant), enc_hook=str) for assistant in assistants]
     for entry in plain:
         entry.pop("id", None)
     return written(_FORM, plain)
@@ -72,7 +77,7 @@ def _one(entry: object, number: int, file: str) -> Assistant:
     if not isinstance(entry, dict):
         raise _damaged(file, number, "{}")
     try:
-        return checked(msgspec.convert({**entry, "id": ""}, Assistant))
+        return checked(_portable(msgspec.convert({**entry, "id": ""}, Assistant)))
     except msgspec.ValidationError as error:
         place = re.search(r"`\$\.?([^`]*)`", str(error))
         missing = re.search(r"field `(\w+)`", str(error))
@@ -80,6 +85,11 @@ def _one(entry: object, number: int, file: str) -> Assistant:
         raise _damaged(file, number, shown(what)) from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise _damaged(file, number, "{}") from error
+
+
+def _portable(assistant: Assistant) -> Assistant:
+    named = (structs.replace(each, path=re.split(r"[\\/]", each.path)[-1]) for each in assistant.adapters)
+    return structs.replace(assistant, adapters=adapters_of_a_file(named))
 
 
 def file_name(assistants: Sequence[Assistant], several: str) -> str:

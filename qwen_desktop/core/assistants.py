@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, structs
 
-from qwen_desktop.core.chat import NO_BUDGET, Conversation
-from qwen_desktop.core.engine import Sampling, ThinkingMode
+from qwen_desktop.core.chat import MOST_ADAPTERS, NO_BUDGET, STRONGEST, Conversation
+from qwen_desktop.core.engine import Adapter, Sampling, ThinkingMode
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.settings import setting
@@ -68,7 +68,8 @@ class AssistantField(Struct, frozen=True, omit_defaults=True):
 class Assistant(Struct, frozen=True, omit_defaults=True):
     """``thinking`` None, and what is None in ``sampling``, are as the settings say. ``thinking_budget`` and ``context``
     count tokens, as in ``Conversation``. ``model`` is the name of a model of the catalogue or of an installed one, ""
-    for whatever is chosen."""
+    for whatever is chosen. Of ``adapters`` that came with a file of assistants the path is a mere name, until somebody
+    has chosen the file."""
 
     id: str
     name: str
@@ -82,6 +83,7 @@ class Assistant(Struct, frozen=True, omit_defaults=True):
     context: int | None = None
     model: str = ""
     fields: tuple[AssistantField, ...] = ()
+    adapters: tuple[Adapter, ...] = ()
 
     @property
     def shipped(self) -> bool:
@@ -113,6 +115,7 @@ class Begun(Struct, frozen=True):
     thinking_budget: int | None = None
     context: int | None = None
     model: ModelRef | None = None
+    adapters: tuple[Adapter, ...] = ()
     missing: str = ""
 
 
@@ -333,6 +336,7 @@ _DESCRIPTION = QT_TRANSLATE_NOOP("assistants", "The description")
 _INSTRUCTIONS = QT_TRANSLATE_NOOP("assistants", "The instructions")
 _CONTEXT = QT_TRANSLATE_NOOP("assistants", "The context")
 _BUDGET = QT_TRANSLATE_NOOP("assistants", "The thinking budget")
+_STRENGTH = QT_TRANSLATE_NOOP("assistants", "The strength of an adapter")
 # fmt: on
 
 
@@ -364,6 +368,10 @@ def checked(assistant: Assistant) -> Assistant:
         entry = setting(f"sampling.{name}")
         title = Text(name, entry.info.title)
         _check_number(title, getattr(tidy.sampling, name), entry.minimum or 0, entry.maximum or 0)
+    if len(tidy.adapters) > MOST_ADAPTERS:
+        raise _many(tidy.name, MOST_ADAPTERS)
+    for adapter in tidy.adapters:
+        _check_number(Text("strength", _STRENGTH), adapter.scale, 0, STRONGEST)
     described = tuple(_checked_field(field) for field in tidy.fields)
     names = [field.name for field in described]
     if len(described) > MOST_FIELDS:

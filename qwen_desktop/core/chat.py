@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field, structs
 
-from qwen_desktop.core.engine import FinishReason, Recipe, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Adapter, FinishReason, Recipe, Sampling, Stats, ThinkingMode, UsedAdapter
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Part, Role
@@ -18,6 +20,11 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 LONGEST_MESSAGE = 8_000_000
 #: The budget of a conversation whose thoughts may be as long as they like, whatever the settings say.
 NO_BUDGET = -1
+#: So many adapters may count at once, and each one at most so strongly.
+MOST_ADAPTERS, STRONGEST = 8, 2.0
+#: A path that leads to another computer, however it is written.
+_ELSEWHERE = re.compile(r"[\\/]{2}|[\w.+-]{2,}:")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 #: What the ids of a temporary conversation, of its messages and of its queued prompts begin with; no other id does.
@@ -58,6 +65,22 @@ def message_too_long() -> UserFacing:
     )
 
 
+def leads_elsewhere(path: str) -> bool:
+    """Whether a path that a stranger wrote would have another computer asked for the file, or is none at all."""
+    return _ELSEWHERE.match(path) is not None or "\x00" in path
+
+
+def adapters_of_a_file(found: Iterable[Adapter]) -> tuple[Adapter, ...]:
+    """Adapters that a file of any origin names, as far as they can be here: each path once, none in a network that
+    would be asked for it, none stronger than may be."""
+    kept = {
+        adapter.path: Adapter(adapter.path, adapter.scale, adapter.sha256 * bool(_SHA256.fullmatch(adapter.sha256)))
+        for adapter in found
+        if adapter.path and not leads_elsewhere(adapter.path) and 0 <= adapter.scale <= STRONGEST
+    }
+    return tuple(kept.values())[:MOST_ADAPTERS]
+
+
 class Again(Struct, frozen=True):
     """What came of making the answer ``of`` again, exactly: whether it is ``equal``, letter for letter (thinking too;
     one that was stopped, as far as it came; None while it is not known), and what ``differs`` from how it was made."""
@@ -75,7 +98,8 @@ class Provenance(Struct, frozen=True):
     ``recipe`` is what a local model needs to say the same again, exactly; of an answer that it made in several
     generations, for the last one.
     ``budget_spent`` and ``stopped_loop`` say how the engine stepped in, as in ``GenerateResult``. ``edited``: a person
-    changed the words. ``again`` is set where another answer was to be made again.
+    changed the words. ``again`` is set where another answer was to be made again. ``adapters`` are those that it was
+    made with.
     """
 
     model_path: str
@@ -93,6 +117,7 @@ class Provenance(Struct, frozen=True):
     stopped_loop: bool = False
     edited: bool = False
     again: Again | None = None
+    adapters: tuple[UsedAdapter, ...] = ()
 
 
 class Status(StrEnum):
@@ -135,7 +160,8 @@ class Conversation(Struct, frozen=True):
     ``titled`` is true when a person chose the title, so that no automatism changes it. ``model`` answers here, where
     it is None the one that is chosen for the app. ``thinking_budget`` is how many tokens a thought may have here, None
     as the settings say, ``NO_BUDGET`` for as many as it likes; ``sampling`` how tokens are chosen here, where it says
-    anything, and ``context`` how many tokens the model is to remember.
+    anything, and ``context`` how many tokens the model is to remember. ``adapters`` change what makes its next answers,
+    all of them at once.
 
     ``folder_id`` is the folder that it lies in, "" for none, as one that is not there any more; ``tags`` are in
     alphabetical order, each once. One that is ``archived`` is not in the list, but found. ``assistant_id`` is the
@@ -160,14 +186,16 @@ class Conversation(Struct, frozen=True):
     assistant_id: str = ""
     sampling: Sampling | None = None
     context: int | None = None
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Setup(Struct, frozen=True):
-    """What somebody has chosen for a chat that is not begun yet. None is as the settings say."""
+    """What somebody has chosen for a chat that is not begun yet. None is as the settings say; they name no adapters."""
 
     system_prompt: str | None = None
     sampling: Sampling | None = None
     context: int | None = None
+    adapters: tuple[Adapter, ...] | None = None
 
     def __bool__(self) -> bool:
         return self != Setup()

@@ -245,6 +245,7 @@ def copy(source: Sequence, to: Sequence, length: int | None = None) -> bool:
     to.steps = [list(step) for step in source.steps]
     to.alone, to.threads, to.flash = source.alone, set(source.threads), source.flash
     to.checkpoints, to.stops, to.born = list(source.checkpoints), source.stops, source.born
+    to.adapters = source.adapters
     if source.context.model.recurrent:
         to.dropped(held)  # llama.cpp has no more of it
         return True

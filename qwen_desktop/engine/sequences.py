@@ -16,6 +16,7 @@ from concurrent import futures
 from msgspec.structs import replace
 
 from qwen_desktop.engine import kv_state, pages
+from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama_context import Context, ContextError, Sequence
 from qwen_desktop.engine.prompt_cache.cache import WORTH, PromptCache
@@ -78,14 +79,14 @@ class Sequences:
         Its own conversation's comes first, then one that nobody would miss: an empty one, or a further one where the
         memory has room; then the one that was used least recently.
         """
-        tokens, key = generation.tokens, generation.request.cache_key
+        tokens, key, adapters = generation.tokens, generation.request.cache_key, generation.adapters
         taken = {other.sequence for other in others}
         if not self._was_read_back(generation, taken):
             return False
         free = [each for each in self if each not in taken and each.tokens]
-        own = max((each for each in free if each.key == key), key=lambda each: each.common(tokens), default=None)
+        own = max((each for each in free if each.key == key), key=lambda e: e.common(tokens, adapters), default=None)
         if own is None:
-            own = next((each for each in free if each.common(tokens) == len(each.tokens)), None)
+            own = next((each for each in free if each.common(tokens, adapters) == len(each.tokens)), None)
         if own is None or generation.request.again is not None:
             own = self._beginning(generation, taken) or self._unmissed(taken) or own
         if own is None:
@@ -93,12 +94,12 @@ class Sequences:
         if own.context is self._first and self._passed(generation, own) and self._unmissed(taken) is None:
             return False  # else it would be sent away from there with each step
         loaded, generation.read_back = _loaded(generation), None
-        if loaded is not None and loaded.rows >= own.reach(own.common(tokens)) + WORTH:
+        if loaded is not None and loaded.rows >= own.reach(own.common(tokens, adapters)) + WORTH:
             own = self._give(loaded, own, generation, taken)
-        elif own.common(tokens) < len(own.tokens):
+        elif own.common(tokens, adapters) < len(own.tokens):
             self._keep(own)  # else it would be lost
         if not own.tokens:
-            self._copy_beginning(tokens, own)
+            self._copy_beginning(tokens, adapters, own)
         self._take(own, generation)
         generation.start(own)
         return True
@@ -137,7 +138,7 @@ class Sequences:
                 return True
             generation.looked = True
             tokens = generation.tokens
-            have = max(each.reach(each.common(tokens)) for each in self)
+            have = max(each.reach(each.common(tokens, generation.adapters)) for each in self)
             ways = (self.context.flash, True) if self._border else (self.context.flash,)
             found = self._kept.find(
                 request.cache_key, self.context, ways, adapters=generation.adapters, tokens=tokens, have=have
@@ -255,10 +256,10 @@ class Sequences:
             return None
         return self.context.sequences[-1]
 
-    def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
+    def _copy_beginning(self, tokens: Items[int], adapters: Key, to: Sequence) -> None:
         """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
-        source = max(to.context.sequences, key=lambda each: each.reach(each.common(tokens)))
-        common = source.reach(source.common(tokens))
+        source = max(to.context.sequences, key=lambda each: each.reach(each.common(tokens, adapters)))
+        common = source.reach(source.common(tokens, adapters))
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
 

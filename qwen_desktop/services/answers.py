@@ -28,6 +28,7 @@ from qwen_desktop.services.history import History, gone
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.request_messages import (
+    adapters_asked,
     answer_messages,
     as_then,
     asked_sampling,
@@ -296,6 +297,7 @@ class Answers:
             loop_guard=settings.chat.loop_guard if asked.loop_guard is None else asked.loop_guard,
             grammar=asked.grammar,
             go_on=bool(so_far) and so_far[-1].role is Role.ASSISTANT,
+            adapters=adapters_asked(conversation.adapters),
         )
         if asked.original is not None:
             request = as_then(request, asked.original)

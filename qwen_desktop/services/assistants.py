@@ -204,6 +204,7 @@ class Assistants:
             thinking_budget=entry.thinking_budget,
             context=entry.context,
             model=FileRef(model.path) if model is not None else None,
+            adapters=entry.adapters,
             missing="" if model is not None else entry.model,
         )
 

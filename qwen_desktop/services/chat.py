@@ -126,6 +126,7 @@ class Chat(Answers):
                 assistant_id=begun.assistant_id,
                 sampling=begun.sampling if setup.sampling is None else setup.sampling,
                 context=begun.context if setup.context is None else setup.context,
+                adapters=begun.adapters if setup.adapters is None else setup.adapters,
             )
         work = self._send(question, thinking, model, fresh, thinking_budget=thinking_budget, grammar=grammar)
         return await to_its_end(work, "chat.send")

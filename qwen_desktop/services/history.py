@@ -27,7 +27,7 @@ from qwen_desktop.core.chat import (
     new_temporary_id,
 )
 from qwen_desktop.core.drafts import pasted_texts
-from qwen_desktop.core.engine import Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Adapter, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.exchange import Record
 from qwen_desktop.core.model_ref import ModelRef
@@ -194,14 +194,18 @@ class History:
         """Set how many tokens the model is to remember here; None as the settings say."""
         self._changed(await self._of(conversation_id).call(conversations.set_context, conversation_id, tokens))
 
+    async def set_adapters(self, conversation_id: str, adapters: tuple[Adapter, ...]) -> None:
+        """Set the adapters that its next answers are made with."""
+        self._changed(await self._of(conversation_id).call(conversations.set_adapters, conversation_id, adapters))
+
     async def set_model(self, conversation_id: str, model: ModelRef | None) -> None:
         """Set what makes its next answers; None is the model that is chosen for the app."""
         self._changed(await self._of(conversation_id).call(conversations.set_model, conversation_id, model))
 
     async def set_begun(self, conversation_id: str, begun: Begun) -> Change:
-        """Have it go on as an assistant begins one: with its instructions, sampling, mode, budget, context and model;
-        one of no assistant (``Begun()``) takes them away. What an assistant says nothing about is as in a new chat,
-        but for the mode, which stays."""
+        """Have it go on as an assistant begins one: with its instructions, sampling, mode, budget, context, model and
+        adapters; one of no assistant (``Begun()``) takes them away. What an assistant says nothing about is as in a new
+        chat, but for the mode, which stays."""
         return await to_its_end(self._set_begun(conversation_id, begun), "history.begun")
 
     async def _set_begun(self, conversation_id: str, begun: Begun) -> Change:
@@ -217,6 +221,7 @@ class History:
             thinking_budget=begun.thinking_budget,
             context=begun.context,
             model=begun.model,
+            adapters=begun.adapters,
         )
         self._changed(await self._of(conversation_id).call(conversations.set_begun, after))
 
@@ -226,7 +231,7 @@ class History:
         return change(ChangeKind.ASSISTANT, conversation_id, "", undo)
 
     async def models_moved(self, moved: Callable[[str], str]) -> None:
-        """Model files have other places now: ``moved`` gives for each path the new one, or the same."""
+        """Model files, and adapters, have other places now: ``moved`` gives for each path the new one, or the same."""
         for db in (self._db, *((self._temporary,) if self._temporary.used else ())):
             for entry in await db.call(conversations.move_models, moved):
                 self._changed(entry)

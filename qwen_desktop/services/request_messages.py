@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from qwen_desktop.core import settings
 from qwen_desktop.core.chat import NO_BUDGET, Message, Status
-from qwen_desktop.core.engine import ChatMessage, GenerateRequest, Sampling
+from qwen_desktop.core.engine import Adapter, ChatMessage, GenerateRequest, Sampling
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResultPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
@@ -28,6 +28,11 @@ def thought_budget(*asked: int | None) -> int | None:
     """How many tokens a thought may have: what the first one says that says anything; None for as many as it likes."""
     tokens = next((tokens for tokens in asked if tokens is not None), NO_BUDGET)
     return None if tokens < 0 else tokens
+
+
+def adapters_asked(chosen: Sequence[Adapter]) -> tuple[Adapter, ...]:
+    """The adapters of a request: those of a conversation that count at all."""
+    return tuple(Adapter(each.path, each.scale) for each in chosen if each.scale)
 
 
 def as_then(request: GenerateRequest, original: Message) -> GenerateRequest:

@@ -25,7 +25,7 @@ from qwen_desktop.services.history import History, first_title
 from qwen_desktop.services.leases import Priority
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
-from qwen_desktop.services.request_messages import cut_of, request_messages
+from qwen_desktop.services.request_messages import adapters_asked, cut_of, request_messages
 
 log = logging.getLogger(__name__)
 
@@ -203,6 +203,7 @@ class Titles:
             cache_key=conversation.id,
             cut_from=cut_of(branch, messages),
             loop_guard=True,
+            adapters=adapters_asked(conversation.adapters),  # with others nothing of what was read would be of use
         )
         builder = PartsBuilder()
         with contextlib.suppress(_BusyError):

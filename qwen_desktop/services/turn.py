@@ -124,6 +124,8 @@ class Turn:
             settings |= {name: getattr(local, name) for name in _LOADED_WITH}
         if request.grammar is not None:  # an answer that goes on keeps to its form
             settings["grammar"] = (request.grammar.kind, request.grammar.text)
+        if request.adapters:
+            settings["adapters"] = [(adapter.path, adapter.scale) for adapter in request.adapters]
         self._update(
             provenance=Provenance(
                 model_path=local.path if local is not None else info.endpoint,
@@ -141,6 +143,7 @@ class Turn:
                 stopped_loop=before is not None and before.stopped_loop,
                 edited=before is not None and before.edited,
                 again=before.again if before is not None else None,
+                adapters=before.adapters if before is not None else (),
             )
         )
 
@@ -248,6 +251,7 @@ class Turn:
                 # One that went on makes the rest only: nothing makes all of it again.
                 recipe=None if result.recipe is not None and result.recipe.go_on else result.recipe,
                 again=self._again(result),
+                adapters=result.adapters,
                 budget_spent=made.budget_spent or result.budget_spent,
                 stopped_loop=made.stopped_loop or result.stopped_loop,
             )

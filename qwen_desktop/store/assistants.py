@@ -8,11 +8,10 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from qwen_desktop.core.assistants import Assistant
-from qwen_desktop.store import rows
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.store.connection import transaction
 
 log = logging.getLogger(__name__)
@@ -25,15 +24,12 @@ class Kept(Struct, frozen=True, omit_defaults=True):
     hidden: bool = False
 
 
-_kept = msgspec.json.Decoder(Kept)
-
-
 def load(connection: sqlite3.Connection) -> dict[str, Kept]:
     """All rows by their ids, the oldest first. What cannot be read is left out, and left where it is."""
     found: dict[str, Kept] = {}
     for identity, text in connection.execute("SELECT id, assistant FROM assistants ORDER BY rowid"):
         try:
-            found[identity] = _kept.decode(text)
+            found[identity] = from_json(text.encode(), Kept)
         except (ValueError, RecursionError) as error:
             log.warning("assistant.unreadable kind=%s", type(error).__name__)
     return found
@@ -59,7 +55,7 @@ def save(connection: sqlite3.Connection, entries: Iterable[tuple[str, Kept]]) ->
             connection.execute(
                 "INSERT INTO assistants (id, assistant) VALUES (?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET assistant = excluded.assistant",
-                (identity, rows.encode(kept)),
+                (identity, to_json(kept).decode()),  # it may name files, which need not be text
             )
 
 

@@ -14,6 +14,7 @@ database has its number (``application_id``) when it has been.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -384,7 +385,8 @@ def _unpack(source: Path, folder: Path, place: Place, progress: Progress) -> Man
         except RuntimeError as error:  # a password is asked for
             raise _encrypted(told) from error
         except Exception as error:
-            if type(error).__module__ in ("zlib", "lzma"):
+            nowhere = isinstance(error, OSError) and error.errno == errno.EINVAL  # a place before the file's beginning
+            if nowhere or type(error).__module__ in ("zlib", "lzma"):
                 raise damaged(told) from error
             raise
     return manifest

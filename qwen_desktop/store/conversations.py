@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from qwen_desktop.core.chat import Conversation, Names
-from qwen_desktop.core.engine import Sampling, ThinkingMode
+from qwen_desktop.core.engine import Adapter, Sampling, ThinkingMode
 from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.core.text import clean
 from qwen_desktop.store import rows
@@ -115,18 +115,31 @@ def set_model(connection: sqlite3.Connection, conversation_id: str, model: Model
 
 
 def move_models(connection: sqlite3.Connection, moved: Callable[[str], str]) -> tuple[Conversation, ...]:
-    """Model files have other places now: ``moved`` gives for each path the new one, or the same. Deleted conversations
-    go along. Returns those on show that changed."""
+    """Model files have other places now, adapters among them: ``moved`` gives for each path the new one, or the same.
+    Deleted conversations go along. Returns those on show that changed."""
     with transaction(connection, durable=True):
         found = connection.execute("SELECT id, model FROM conversations WHERE model IS NOT NULL").fetchall()
-        changed = []
+        changed = _move_adapters(connection, moved)
         for conversation_id, column in found:
             ref = rows.model_ref(column)
             if isinstance(ref, FileRef) and (path := moved(ref.path)) != ref.path:
                 there = rows.model_column(structs.replace(ref, path=path))
                 connection.execute("UPDATE conversations SET model = ? WHERE id = ?", (there, conversation_id))
                 changed.append(conversation_id)
-    return tuple(entry for identity in changed if (entry := get(connection, identity)) is not None)
+    return tuple(entry for identity in dict.fromkeys(changed) if (entry := get(connection, identity)) is not None)
+
+
+def _move_adapters(connection: sqlite3.Connection, moved: Callable[[str], str]) -> list[str]:
+    changed = []
+    found = connection.execute("SELECT id, adapters FROM conversations WHERE adapters != '[]'").fetchall()
+    for conversation_id, column in found:
+        before = rows.adapters_of(column)
+        after = tuple(structs.replace(adapter, path=moved(adapter.path)) for adapter in before)
+        if after != before:
+            there = rows.adapters_column(after)
+            connection.execute("UPDATE conversations SET adapters = ? WHERE id = ?", (there, conversation_id))
+            changed.append(conversation_id)
+    return changed
 
 
 def set_thinking_budget(
@@ -153,13 +166,20 @@ def set_context(connection: sqlite3.Connection, conversation_id: str, tokens: in
     return _change(connection, "context = ?", conversation_id, tokens)
 
 
+def set_adapters(
+    connection: sqlite3.Connection, conversation_id: str, adapters: tuple[Adapter, ...]
+) -> Conversation | None:
+    """Set the adapters that its next answers are made with."""
+    return _change(connection, "adapters = ?", conversation_id, rows.adapters_column(adapters))
+
+
 def set_begun(connection: sqlite3.Connection, entry: Conversation) -> Conversation | None:
     """Set all that an assistant has a say in to what ``entry`` says: its instructions, how its next answers are made,
     and by what."""
     with transaction(connection, durable=True):
         connection.execute(
             "UPDATE conversations SET assistant_id = ?, system_prompt = ?, sampling = ?, thinking = ?, "
-            "thinking_budget = ?, context = ?, model = ? WHERE id = ? AND deleted_at IS NULL",
+            "thinking_budget = ?, context = ?, model = ?, adapters = ? WHERE id = ? AND deleted_at IS NULL",
             (
                 entry.assistant_id,
                 clean(entry.system_prompt),
@@ -168,6 +188,7 @@ def set_begun(connection: sqlite3.Connection, entry: Conversation) -> Conversati
                 entry.thinking_budget,
                 entry.context,
                 rows.model_column(entry.model),
+                rows.adapters_column(entry.adapters),
                 entry.id,
             ),
         )

@@ -15,14 +15,13 @@ import msgspec
 from msgspec import structs
 
 from qwen_desktop.core.drafts import Draft, Unsent
+from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.parts import Part
 from qwen_desktop.core.text import clean
 from qwen_desktop.store import rows
 from qwen_desktop.store.connection import transaction
 
 log = logging.getLogger(__name__)
-
-_unsent = msgspec.json.Decoder(Unsent)
 
 
 def load(connection: sqlite3.Connection) -> dict[str, Unsent]:
@@ -31,7 +30,7 @@ def load(connection: sqlite3.Connection) -> dict[str, Unsent]:
     kept: dict[str, Unsent] = {}
     for conversation_id, draft in connection.execute("SELECT conversation_id, draft FROM drafts"):
         try:
-            kept[conversation_id] = _unsent.decode(draft)
+            kept[conversation_id] = from_json(draft.encode(), Unsent)
         except (ValueError, msgspec.MsgspecError) as error:
             log.warning("draft.unreadable kind=%s", type(error).__name__)
     found = {name: unsent.without(_stored(connection, unsent)) for name, unsent in kept.items()}
@@ -74,7 +73,7 @@ def _encode(unsent: Unsent) -> str:
         name: [{"id": prompt.id, "draft": _plain(prompt.draft)} for prompt in getattr(unsent, name)]
         for name in ("queue", "leaving")
     }
-    return rows.encode({"draft": _plain(unsent.draft), **prompts, "setup": unsent.setup})
+    return rows.encode({"draft": _plain(unsent.draft), **prompts, "setup": msgspec.Raw(to_json(unsent.setup))})
 
 
 def _plain(draft: Draft) -> dict[str, Any]:

@@ -120,12 +120,18 @@ def _folders_and_assistants(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _adapters(connection: sqlite3.Connection) -> None:
+    """Version 6. The adapters that a conversation's next answers are made with (a JSON list)."""
+    connection.execute("ALTER TABLE conversations ADD COLUMN adapters TEXT NOT NULL DEFAULT '[]'")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     _conversations_and_messages,
     _models_blobs_and_search,
     _branches_and_drafts,
     _folders_and_assistants,
     search.make_tables,
+    _adapters,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status
-from qwen_desktop.core.engine import FinishReason, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Adapter, FinishReason, Sampling, Stats, ThinkingMode
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.packed import from_json, to_json
@@ -33,7 +33,7 @@ _EARLIEST, LATEST = 0.0, 32_503_680_000.0
 UNREADABLE = "message.unreadable"
 CONVERSATION_COLUMNS = (
     "id, title, created, updated, leaf_id, titled, thinking, system_prompt, pinned, model, thinking_budget, folder_id, "
-    "tags, archived, assistant_id, sampling, context"
+    "tags, archived, assistant_id, sampling, context, adapters"
 )
 MESSAGE_COLUMNS = (
     "m.id, m.conversation_id, m.parent_id, m.role, m.parts, m.created, m.status, m.finish_reason, m.provenance, "
@@ -67,7 +67,7 @@ def _clean(value: Any) -> Any:
 def conversation(row: tuple[Any, ...]) -> Conversation:
     """A row of ``CONVERSATION_COLUMNS``."""
     identity, title, created, updated, leaf, titled, thinking, system_prompt, pinned, model, budget = row[:11]
-    folder, tags, archived, assistant, sampling, context = row[11:]
+    folder, tags, archived, assistant, sampling, context, adapters = row[11:]
     return Conversation(
         id=identity,
         title=title,
@@ -86,6 +86,7 @@ def conversation(row: tuple[Any, ...]) -> Conversation:
         assistant_id=assistant,
         sampling=_readable(sampling, Sampling),
         context=context if isinstance(context, int) else None,
+        adapters=adapters_of(adapters),
     )
 
 
@@ -109,6 +110,7 @@ def conversation_values(entry: Conversation) -> tuple[Any, ...]:
         entry.assistant_id,
         encode_optional(entry.sampling),
         entry.context,
+        adapters_column(entry.adapters),
     )
 
 
@@ -125,6 +127,16 @@ def model_ref(column: str | None) -> ModelRef | None:
 def model_column(ref: ModelRef | None) -> str | None:
     """The column that ``model_ref`` reads; it names a file, which need not be text."""
     return None if ref is None else to_json(ref).decode()
+
+
+def adapters_of(column: str) -> tuple[Adapter, ...]:
+    """A conversation's adapters as stored; none where they are damaged."""
+    return _readable(column, tuple[Adapter, ...]) or ()
+
+
+def adapters_column(adapters: tuple[Adapter, ...]) -> str:
+    """The column that ``adapters_of`` reads; it names files, which need not be text."""
+    return to_json(adapters).decode()
 
 
 def message(row: tuple[Any, ...]) -> Message:

@@ -950,6 +950,13 @@
     <context>
         <name>gguf</name>
         <message numerus="yes">
+            <source>At most %n adapter(s) can be used at once.</source>
+            <translation>
+                <numerusform>At most %n adapter can be used at once.</numerusform>
+                <numerusform>At most %n adapters can be used at once.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>{file} ends after {size} of %n byte(s): the download is not complete.</source>
             <translation>
                 <numerusform>{file} ends after {size} of %n byte: the download is not complete.</numerusform>

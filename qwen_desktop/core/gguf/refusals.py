@@ -30,6 +30,7 @@ _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Ch
 # GGUF files that hold something else ----------------------------------------------------------------------------------
 
 _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
+    Kind.CHAT: (QT_TRANSLATE_NOOP("gguf", "{file} is a model by itself."), _CHOOSE),  # where something else was wanted
     Kind.EMBEDDING: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
     ),
@@ -42,7 +43,10 @@ _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
         QT_TRANSLATE_NOOP("gguf", "Keep it in the folder of its model, and choose the model's own file."),
     ),
     Kind.ADAPTER: (
-        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."), _MAIN,
+        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."),
+        QT_TRANSLATE_NOOP(
+            "gguf", "Open the model that it was made for, then add it in the chat's instructions or with --lora."
+        ),
     ),
     Kind.IMATRIX: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an importance matrix, made for quantizing a model, and no model."), _MAIN,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import shutil
 import sqlite3
 import tempfile
@@ -22,7 +21,14 @@ import filelock
 import msgspec
 
 from qwen_desktop.core.assistants import MOST_CONTEXT
-from qwen_desktop.core.chat import LONGEST_MESSAGE, NO_BUDGET, Conversation, Message
+from qwen_desktop.core.chat import (
+    LONGEST_MESSAGE,
+    NO_BUDGET,
+    Conversation,
+    Message,
+    adapters_of_a_file,
+    leads_elsewhere,
+)
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import AppError, disk_full, error_of, os_problem
 from qwen_desktop.core.exchange import Imported, ImportedConversation, Source
@@ -49,8 +55,6 @@ _SPARE = 30_000_000
 _LOCK = "lock"
 #: Longest title and name of a folder, in characters, so many tags, and folders in each other.
 _LONGEST_TITLE, _LONGEST_FOLDER, _MOST_TAGS, _DEEPEST = 1_000, 80, 100, 64
-#: A path that leads to another computer, however it is written.
-_ELSEWHERE = re.compile(r"[\\/]{2}|[\w.+-]{2,}:")
 
 
 def import_file(*, path: str, database: str, blobs: str, staging: str, report: Callable[..., Any]) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def _path(names: Sequence[str]) -> tuple[str, ...]:
 
 def _bounded(given: Conversation, folder_id: str) -> Conversation:
     """A conversation of any file as one can be here: nothing that holds up the list, nothing that an engine refuses,
-    and no model in a network that would be asked for it."""
+    and no model or adapter in a network that would be asked for it."""
     sampling, model = given.sampling, given.model
     if sampling is not None:
         values = {name: getattr(sampling, name) for name in Sampling.__struct_fields__}
@@ -126,7 +130,7 @@ def _bounded(given: Conversation, folder_id: str) -> Conversation:
         sampling = Sampling(**own)
     if isinstance(model, FileRef):
         numbers = [value for value in msgspec.structs.astuple(model.options) if isinstance(value, int)]
-        if _ELSEWHERE.match(model.path) or "\x00" in model.path or any(abs(value) >= 1 << 31 for value in numbers):
+        if leads_elsewhere(model.path) or any(abs(value) >= 1 << 31 for value in numbers):
             model = None
     return msgspec.structs.replace(
         given,
@@ -136,9 +140,18 @@ def _bounded(given: Conversation, folder_id: str) -> Conversation:
         system_prompt=given.system_prompt[:LONGEST_MESSAGE],
         sampling=sampling,
         model=model,
+        adapters=adapters_of_a_file(given.adapters),
         context=given.context if 0 < (given.context or 0) <= MOST_CONTEXT else None,
         thinking_budget=given.thinking_budget if NO_BUDGET <= (given.thinking_budget or 0) <= MOST_CONTEXT else None,
     )
+
+
+def _unled(message: Message) -> Message:
+    """A message that cannot be made again with an adapter in a network, which would be asked for it."""
+    made = message.provenance
+    if made is None or made.recipe is None or not any(leads_elsewhere(each.path) for each in made.recipe.adapters):
+        return message
+    return msgspec.structs.replace(message, provenance=msgspec.structs.replace(made, recipe=None))
 
 
 def _allowed(name: str, value: float) -> bool:
@@ -215,7 +228,7 @@ class _Importer:
         piece: list[Message] = []
         self._pending_ids.add(entry.conversation.id)
         for message in entry.messages:
-            piece.append(message)
+            piece.append(_unled(message))
             self._pending_ids.add(message.id)
             self._weight += 1 / _MESSAGES + length(message.parts) / _CHARACTERS
             if self._weight >= 1:

@@ -11,7 +11,7 @@ from msgspec import structs
 from qwen_desktop.core.assistant_files import LARGEST
 from qwen_desktop.core.assistants import Assistant, AssistantField, Begun, FieldKind, render
 from qwen_desktop.core.chat import Conversation, new_id
-from qwen_desktop.core.engine import GenerateRequest, Sampling, ThinkingMode
+from qwen_desktop.core.engine import Adapter, GenerateRequest, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, UserFacing
 from qwen_desktop.core.model_ref import FileRef
 from qwen_desktop.core.models import InstalledModel
@@ -31,6 +31,7 @@ OWN = Assistant(
     "", "Cook", "Cooks.", "utensils", "amber", "Cook {{what}}.\nWithout: {{without}}",
     Sampling(temperature=0.25, top_k=7), ThinkingMode.THINK, 512, 8192, "Some Model",
     (AssistantField("what", "What", FieldKind.CHOICE, ("soup", "pie"), ("soup",)),),
+    (Adapter("/a/soup.gguf", 0.5, "0f" * 32), Adapter("/a/off.gguf", 0.0)),
 )  # fmt: skip
 
 
@@ -115,7 +116,8 @@ def test_a_file_comes_back_under_names_that_are_free_or_not_at_all(tmp_path: Pat
             await app.assistants.export([cook, ASSISTANTS[4], cook], file)
             made = await app.assistants.import_file(file)
             assert [entry.name for entry in made] == ["Cook (2)", "Translator (2)", "Cook (3)"]
-            assert structs.replace(made[0], id="", name="") == structs.replace(cook, id="", name="")
+            carried = (Adapter("soup.gguf", 0.5, "0f" * 32), Adapter("off.gguf", 0.0))
+            assert structs.replace(made[0], id="", name="") == structs.replace(cook, id="", name="", adapters=carried)
             before = names(app)
             whole = await asyncio.to_thread(file.read_bytes)
             for data in (whole[: len(whole) // 2], whole.replace(b'"choice"', b'"magic"'), b"x" * (LARGEST + 1)):
@@ -165,6 +167,10 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
                 last = engine.requests[-1]
                 return system(last), last.sampling, last.thinking, last.thinking_budget, engine.loads[-1].context
 
+            def adapters() -> tuple[Adapter, ...]:
+                return engine.requests[-1].adapters
+
+            assert adapters() == (Adapter("/a/soup.gguf", 0.5),)
             sampling = Sampling(temperature=0.25, top_p=0.5, top_k=7)
             wanted = ("Cook soup.\nWithout: salt {{what}}", sampling, ThinkingMode.THINK, 512, 8192)
             assert asked() == wanted
@@ -177,7 +183,7 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
             fork, _ = await app.history.fork(answer.id)
             await app.send("More", fork.id, thinking=ThinkingMode.THINK)
             await app.chat.idle()
-            assert asked() == wanted
+            assert asked() == wanted and adapters() == (Adapter("/a/soup.gguf", 0.5),)
             assert (await conversation(app, fork.id)).assistant_id == cook.id
             await app.assistants.delete(cook.id)
             await app.send("More", chat, thinking=ThinkingMode.THINK)
@@ -190,6 +196,7 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
             # Another chat is as the settings say, with the same model.
             await app.ask("Hi")
             assert asked() == ("", Sampling(temperature=1.0, top_p=0.5), ThinkingMode.AUTO, None, 2048)
+            assert adapters() == ()
 
     run(main())
 
@@ -220,9 +227,12 @@ def test_a_chat_goes_on_with_another_assistant_and_back() -> None:
             chat = await begin(app, app.assistants.begin("shipped.translator", {"language": ("Deutsch",)}))
             before = await conversation(app, chat)
             assert before.thinking is ThinkingMode.DIRECT and "Deutsch" in before.system_prompt
+            await app.history.set_adapters(chat, (Adapter("/a/style.gguf", 1.5),))
+            before = await conversation(app, chat)
             change = await app.history.set_begun(chat, app.assistants.begin("shipped.steps"))
             now = await conversation(app, chat)
             assert (now.assistant_id, now.thinking, now.thinking_budget) == ("shipped.steps", ThinkingMode.THINK, 4096)
+            assert now.adapters == ()
             await app.send("More", chat)
             await app.chat.idle()
             assert system(engine.requests[-1]) == render(ASSISTANTS[1], {})

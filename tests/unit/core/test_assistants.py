@@ -25,7 +25,8 @@ from qwen_desktop.core.assistants import (
     render,
     values_of,
 )
-from qwen_desktop.core.engine import Sampling, ThinkingMode
+from qwen_desktop.core.chat import MOST_ADAPTERS
+from qwen_desktop.core.engine import Adapter, Sampling, ThinkingMode
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.core.shipped_assistants import ASSISTANTS, LANGUAGES
@@ -173,6 +174,8 @@ def test_values_that_fields_do_not_allow_are_refused(values: Values, sentence: s
         ({"context": 511}, "The context cannot be 511. Enter a number from 512 to"),
         ({"thinking_budget": -2}, "The thinking budget cannot be -2."),
         ({"sampling": Sampling(temperature=float("nan"))}, "Temperature cannot be nan."),
+        ({"adapters": (Adapter("/a.gguf", 2.5),)}, "The strength of an adapter cannot be 2.5."),
+        ({"adapters": (Adapter("/a.gguf"),) * 9}, "x has more than 8 entries."),
         ({"sampling": Sampling(top_p=1.5)}, "Top P cannot be 1.5. Enter a number from 0 to 1."),
         ({"fields": (AssistantField("1st"),)}, "A field cannot be called “1st”."),
         ({"fields": (AssistantField("a"), AssistantField("a"))}, "A field cannot be called “a”."),
@@ -199,12 +202,16 @@ def test_looks_exist() -> None:
 OWN = Assistant(
     "id", "Köchin", "What to cook.", "utensils", "amber", "Cook {{what}}.", Sampling(temperature=0.9, seed=7),
     ThinkingMode.THINK, 512, 8192, "Qwen3 4B", (AssistantField("what", "What", FieldKind.CHOICE, ("a", "b"), ("a",)),),
+    (Adapter("/home/köchin/Soup.gguf", 0.5, "0f" * 32), Adapter("C:\\a\\Pie.gguf")),
 )  # fmt: skip
+#: As it comes out of a file: an adapter's path is nobody else's business.
+CARRIED = structs.replace(OWN, adapters=(Adapter("Soup.gguf", 0.5, "0f" * 32), Adapter("Pie.gguf")))
 
 
 def test_a_file_holds_all_of_an_assistant_but_its_id() -> None:
     found = assistant_files.read(assistant_files.as_file([OWN, *map(checked, ASSISTANTS)]), "x")
-    assert found == tuple(structs.replace(entry, id="") for entry in (OWN, *map(checked, ASSISTANTS)))
+    assert found == tuple(structs.replace(entry, id="") for entry in (CARRIED, *map(checked, ASSISTANTS)))
+    assert b"home" not in assistant_files.as_file([OWN])
     again = assistant_files.read(b"\xef\xbb\xbf" + assistant_files.as_file(found), "x")
     assert again == found
 
@@ -213,6 +220,20 @@ def plain(**changes: object) -> bytes:
     entry = json.loads(assistant_files.as_file([OWN]))
     entry["assistants"][0] |= changes
     return json.dumps(entry).encode()
+
+
+def test_the_adapters_of_a_strangers_file_lead_nowhere() -> None:
+    strange = [
+        {"path": path, "scale": scale, "sha256": sha256}
+        for path, scale, sha256 in (
+            ("/etc/a.gguf", 1.0, "x"), ("..\\..\\b.gguf", 2, ""), ("//else/c.gguf", 0.1, "A" * 64),
+            ("d.gguf", -1, ""), ("e.gguf", 1e30, ""), ("https:", 1, ""), ("", 1, ""), ("/", 1, ""), ("f\0.gguf", 1, ""),
+        )
+    ]  # fmt: skip
+    (found,) = assistant_files.read(plain(adapters=strange), "x")
+    assert found.adapters == (Adapter("a.gguf"), Adapter("b.gguf", 2.0), Adapter("c.gguf", 0.1))
+    (found,) = assistant_files.read(plain(adapters=[{"path": f"{number}.gguf"} for number in range(99)]), "x")
+    assert len(found.adapters) == MOST_ADAPTERS
 
 
 @pytest.mark.parametrize(
@@ -229,6 +250,7 @@ def plain(**changes: object) -> bytes:
         (plain(context=10**30), "The context cannot be 1e+30."),
         (plain(context=7), "The context cannot be 7."),
         (plain(name=""), "An assistant needs a name."),
+        (plain(adapters=[{"scale": 1}]), "x is damaged: adapters[0] of assistant 1 cannot be read."),
     ],
 )
 def test_a_file_that_is_none_is_refused_with_a_sentence(data: bytes, sentence: str) -> None:

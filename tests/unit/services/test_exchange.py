@@ -280,6 +280,8 @@ def _strange(**changes: Any) -> dict[str, Any]:
         {"model": {"type": "file", "path": "//elsewhere/a.gguf"}},
         {"model": {"type": "file", "path": "smb://elsewhere/a.gguf"}},
         {"model": {"type": "file", "path": "/a.gguf", "options": {"gpu_layers": 1 << 60}}},
+        {"adapters": [{"path": path} for path in ("\\\\elsewhere\\a.gguf", "//b/c", "smb://d", "a\0", "")]},
+        {"adapters": [{"path": "/a.gguf", "scale": scale} for scale in (-1, 1e300, 2.1)]},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -297,7 +299,7 @@ async def test_whatever_a_file_says_of_a_chat_it_comes_in_as_one_could_be_made_h
         folders = place.rows("SELECT name FROM folders")
         assert len(folders) <= 64
         assert all(0 < len(name) <= 80 and name.isprintable() for (name,) in folders)
-        assert entry.model is None
+        assert entry.model is None and entry.adapters == ()
         assert (entry.context or 0) <= 1 << 20 and (entry.thinking_budget or 0) <= 1 << 20
         assert entry.sampling in (None, Sampling(top_p=0.5))
         await place.exports.export(JSON, tmp_path / "b.json")

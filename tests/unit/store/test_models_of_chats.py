@@ -1,4 +1,4 @@
-"""The model that a conversation names."""
+"""The model, and the adapters, that a conversation names."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from qwen_desktop.core.chat import Message
+from qwen_desktop.core.chat import Message, Setup
+from qwen_desktop.core.drafts import Unsent
+from qwen_desktop.core.engine import Adapter
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef
 from qwen_desktop.core.parts import Role, TextPart
 from qwen_desktop.services.events import ConversationChanged, EventBus
 from qwen_desktop.services.history import History
-from qwen_desktop.store import conversations
+from qwen_desktop.store import conversations, drafts
 from qwen_desktop.store.database import Database
 
 
@@ -99,3 +101,31 @@ def test_it_goes_along_when_the_models_move(home: Path) -> None:
         ]
 
     with_history(home / "history.sqlite3", main)
+
+
+ADAPTERS = (Adapter(os.fsdecode(b"/old/\xff.gguf"), 0.25), Adapter("/elsewhere/b.gguf", sha256="0f" * 32))
+
+
+def test_adapters_are_stored_and_go_along_whatever_their_files_are_called(home: Path) -> None:
+    async def first(history: History, db: Database, changes: list[ConversationChanged]) -> None:
+        made = await history.create("A chat")
+        await history.set_adapters(made.id, ADAPTERS)
+        assert changes[-1].conversation.adapters == ADAPTERS
+        await history.models_moved(lambda path: path.replace("/old/", "/new/"))
+        moved = (Adapter(os.fsdecode(b"/new/\xff.gguf"), 0.25), ADAPTERS[1])
+        assert changes[-1].conversation.adapters == moved
+        await db.call(drafts.save, {"": Unsent(setup=Setup(adapters=ADAPTERS))}, durable=True)
+        with pytest.raises(UserFacing, match="does not exist any more"):
+            await history.set_adapters("nowhere", ())
+
+    async def again(history: History, db: Database, _changes: list[ConversationChanged]) -> None:
+        (found,) = await history.list()
+        assert [adapter.scale for adapter in found.adapters] == [0.25, 1.0]
+        assert (await db.call(drafts.load))[""].setup.adapters == ADAPTERS
+        for column in ("[", "", "7", '[{"scale":1}]', '[{"path":1}]'):
+            await db.call(lambda c, column=column: c.execute("UPDATE conversations SET adapters = ?", (column,)))
+            damaged = await history.get(found.id)
+            assert damaged is not None and damaged.title == "A chat" and damaged.adapters == ()
+
+    with_history(home / "history.sqlite3", first)
+    with_history(home / "history.sqlite3", again)

@@ -41,6 +41,7 @@ def test_an_older_version(version: int, tmp_path: Path) -> None:
         assert (conversation.system_prompt, conversation.titled) == ("Be brief.", True)
         assert conversation.model is None and conversation.thinking_budget is None
         assert (conversation.folder_id, conversation.tags, conversation.archived) == ("", (), False)
+        assert conversation.adapters == ()
         branch = await history.tail("c1", 10)
         assert [m.id for m in branch] == ["m1", "m3", "m4", "m6"]
         assert branch[0].parts == (TextPart("What is water? 水"),)
@@ -71,7 +72,7 @@ def test_an_older_version(version: int, tmp_path: Path) -> None:
 
     asyncio.run(main())
     copies = sorted((tmp_path / "backups").iterdir())
-    assert [copy.name.split(".")[1] for copy in copies] == ["v1", "v2", "v3", "v4"][version - 1 :][-3:]
+    assert [copy.name.split(".")[1] for copy in copies] == ["v1", "v2", "v3", "v4", "v5"][version - 1 :][-3:]
 
 
 def test_a_fresh_file_has_the_same_form_as_a_migrated_one(tmp_path: Path) -> None:
