@@ -18,6 +18,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.adapters import AdapterFiles
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.attachments import Attachments
@@ -142,6 +143,7 @@ class Services:
         self.drafts = Drafts(self.database, self.bus)
         self.prompt_templates = PromptTemplates(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.adapters = AdapterFiles(self.jobs)
         self.attachments = Attachments(self.jobs, self.blobs, self.drafts, self.bus)
         self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
