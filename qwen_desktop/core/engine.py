@@ -76,6 +76,14 @@ class Adapter(Struct, frozen=True):
     sha256: str = ""
 
 
+class UsedAdapter(Adapter, frozen=True):
+    """An adapter that an answer was made with, by its ``name``. One that is ``idle`` changed nothing: the prompt does
+    not have the words that activate it."""
+
+    name: str = ""
+    idle: bool = False
+
+
 class Grammar(Struct, frozen=True):
     """What the visible answer must look like: a JSON schema as JSON text, or a grammar in llama.cpp's GBNF."""
 
@@ -117,6 +125,7 @@ class Recipe(Struct, frozen=True):
     read: tuple[tuple[int, int, int], ...] = ()
     alone: bool = True
     go_on: bool = False
+    adapters: tuple[UsedAdapter, ...] = ()
 
 
 class GenerateRequest(Struct, frozen=True):
@@ -233,7 +242,8 @@ class GenerateResult(Struct, frozen=True):
 
     ``sampling`` and ``seed`` are the values really used. ``budget_spent``: the thought was closed because its budget
     was used up. ``stopped_loop``: a thought was closed, or the answer ended, because it repeated itself. ``recipe`` is
-    what made it; ``differs`` names, for an answer that was to be made again, what is not as it was then.
+    what made it; ``differs`` names, for an answer that was to be made again, what is not as it was then. ``adapters``
+    are those that it was made with.
     """
 
     finish_reason: FinishReason
@@ -244,6 +254,7 @@ class GenerateResult(Struct, frozen=True):
     stopped_loop: bool = False
     recipe: Recipe | None = None
     differs: tuple[Text, ...] = ()
+    adapters: tuple[UsedAdapter, ...] = ()
 
 
 class Run(Protocol):

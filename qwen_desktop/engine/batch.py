@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec.structs import replace
 
+from qwen_desktop.engine import adapters
+from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.job import Job
 from qwen_desktop.engine.llama_context import Context, ContextError, Piece, Sequence
 
@@ -56,6 +58,8 @@ class Batch:
         self._made = False
         self._lone = False  # there was one request only
         self._shared: tuple[int, ...] = ()  # what all prompts begin with: in the last sequence
+        self._shared_with: Key = ()
+        self._turn = 0
         self._sharing: set[Sequence] = set()
         self.waiting: deque[Job] = deque()
         self.jobs: list[Job] = []
@@ -108,12 +112,14 @@ class Batch:
             self.jobs.append(self.waiting.popleft())
 
     def next(self) -> list[Step]:
-        """The next step: the common beginning, then full chunks of prompts, then a token of each answer."""
+        """The next step: the common beginning, then full chunks of prompts, then a token of each answer; of those with
+        the same adapters at a time."""
         context = self._own
         if context is None:
             return [(job, job.made.next_piece()) for job in self.jobs]
         base = context.sequences[-1]
         if self.jobs and len(base.tokens) < len(self._shared):
+            base.adapters = self._shared_with
             begins = self._shared[len(base.tokens) :][: context.shape.chunk]
             return [(None, Piece(base, begins, False))]
         for job in self.jobs:
@@ -125,13 +131,22 @@ class Batch:
             self._shared = ()
         room = min(context.shape.chunk, self._free(context))
         steps: list[Step] = []
+        key: Key = ()
         for job in self.jobs:
             sequence, missing = job.made.sequence, job.made.missing
-            if job.made.reading and sequence is not None and room > 0:
-                part = job.made.tokens[len(sequence.tokens) :][:room]
+            alike = not steps or job.made.with_adapters == key
+            if job.made.reading and sequence is not None and room > 0 and alike:
+                part, key = job.made.next_tokens(room), job.made.with_adapters
                 steps.append((job, Piece(sequence, part, len(part) == missing)))
                 room -= len(part)
-        return steps or [(job, job.made.next_piece()) for job in self.jobs]
+        if steps:
+            return steps
+        groups: dict[Key, list[Job]] = {}
+        for job in self.jobs:
+            groups.setdefault(job.made.with_adapters, []).append(job)
+        self._turn += 1
+        chosen = list(groups.values())[self._turn % len(groups)] if groups else []
+        return [(job, job.made.next_piece()) for job in chosen]
 
     # Beginning -------------------------------------------------------------------------------------------------------
 
@@ -151,7 +166,7 @@ class Batch:
         if not made:
             return
         self._made, self._lone = True, len(made) < 2
-        self._shared = _beginning([generation.tokens for generation in made])
+        self._shared, self._shared_with = _beginning(made)
         own = sorted((each.needs - len(self._shared) for each in made), reverse=True)
         least = len(self._shared) + sum(own[:2])
         size = min(len(self._shared) + sum(own[:width]), self._session.batch_cells(width + 1))
@@ -202,7 +217,9 @@ class Batch:
 
     def _shares(self, generation: Generation) -> bool:
         """Whether it begins with what all begin with."""
-        return tuple(generation.tokens[: len(self._shared)]) == self._shared
+        length = len(self._shared)
+        alike = adapters.shared(self._shared_with, generation.adapters) >= length
+        return alike and tuple(generation.tokens[:length]) == self._shared
 
     def _share(self, context: Context, job: Job) -> None:
         """Give a request that has not begun to read what all begin with."""
@@ -248,11 +265,16 @@ class Batch:
         self.waiting.appendleft(job)
 
 
-def _beginning(prompts: list[list[int]]) -> tuple[int, ...]:
-    """What all prompts begin with, where that is worth a sequence of its own."""
-    if len(prompts) < 2:
-        return ()
+def _beginning(made: list[Generation]) -> tuple[tuple[int, ...], Key]:
+    """What all prompts begin with, where that is worth a sequence of its own, and with which adapters it is read."""
+    if len(made) < 2:
+        return (), ()
+    prompts = [generation.tokens for generation in made]
     first, last = min(prompts), max(prompts)
     common = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    common = min(common, *(len(prompt) - 1 for prompt in prompts))
-    return tuple(first[:common]) if common >= _SHARED else ()
+    key = made[0].adapters
+    alike = min(adapters.shared(key, generation.adapters) for generation in made)
+    if adapters.begins(key):
+        alike, key = min(alike, adapters.begins(key)), ()
+    common = min(common, alike, *(len(prompt) - 1 for prompt in prompts))
+    return (tuple(first[:common]), key) if common >= _SHARED else ((), ())

@@ -22,6 +22,8 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
+from qwen_desktop.engine import adapters
+from qwen_desktop.engine.adapters import Use
 from qwen_desktop.engine.call_text import CALL, CALLED
 from qwen_desktop.engine.going_on import Written
 from qwen_desktop.engine.grammar import Constraint
@@ -45,7 +47,8 @@ class Generation:
     many tokens prompt and answer can have together.
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
-    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``close`` it in any case.
+    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``use`` are its adapters.
+    ``close`` it in any case.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Generation:
         emit: Callable[[tuple[Event, ...]], None],
         began: float,
         constraint: Constraint | None = None,
+        use: Use | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -70,6 +74,10 @@ class Generation:
         #: the steps in which the prompt was read, and whether they and all later ones can be repeated
         self.steps: tuple[tuple[int, int, int], ...] = ()
         self.exact = True
+        self._use = use or Use()
+        #: what it is read and written with, and what is to be told of that
+        self.adapters = self._use.key(prompt.tokens)
+        self.used = self._use.told(self.adapters)
         self._model = model
         self._emit = emit
         self._began = began
@@ -111,6 +119,7 @@ class Generation:
     def close(self) -> None:
         """Free what it holds of llama.cpp."""
         self._sampler.close()
+        self._use.release()
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -154,6 +163,20 @@ class Generation:
         return not self._written or self.missing > 1
 
     @property
+    def activated(self) -> bool:
+        """Whether its adapter counts from some place in the prompt on, which may be another one in the next prompt."""
+        return bool(self._use.words)
+
+    def adapters_of(self, prompt: list[int]) -> adapters.Key:
+        """What another prompt is read with, with the same adapters."""
+        return self._use.key(prompt)
+
+    @property
+    def with_adapters(self) -> adapters.Key:
+        """The adapters that its next token is evaluated with."""
+        return adapters.at(self.adapters, len(self.sequence.tokens) if self.sequence is not None else 0)
+
+    @property
     def needs(self) -> int:
         """How many tokens it may have at most, prompt and answer."""
         return len(self.prompt.tokens) + self._steering.most
@@ -165,7 +188,7 @@ class Generation:
         if again is not None:
             sequence.forget()
             self._replay = replay(self._in_sequence, self.tokens, again.read)
-        at = sequence.reuse(self.tokens)
+        at = sequence.reuse(self.tokens, self.adapters)
         if not self._written:
             self._cached = at
             self._told = time.monotonic()
@@ -189,9 +212,16 @@ class Generation:
         part = sequence.context.next_part(sequence, self.tokens)
         return Piece(sequence, part, len(part) == self.missing)
 
+    def next_tokens(self, most: int) -> list[int]:
+        """Of what is to be read, what can be evaluated at once."""
+        at = len(self._in_sequence().tokens)
+        return self.tokens[at : at + min(most, adapters.alike(self.adapters, at))]
+
     def _in_sequence(self) -> Sequence:
         if self.sequence is None:
             raise RuntimeError("the answer has no sequence")
+        if not self.sequence.tokens:  # it may have lost them
+            self.sequence.adapters = self.adapters
         return self.sequence
 
     def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
@@ -340,6 +370,7 @@ class Generation:
             seed=self._sampling.seed or 0,
             budget_spent=self._steering.budget_spent,
             stopped_loop=self._steering.stopped_loop,
+            adapters=self.used,
         )
 
 

@@ -149,6 +149,7 @@ def copy(source: Sequence, to: Sequence, length: int | None = None) -> bool:
     to.tokens = list(source.tokens)
     to.steps = [list(step) for step in source.steps]
     to.alone, to.threads, to.flash = source.alone, set(source.threads), source.flash
+    to.adapters = source.adapters
     if length is None or to.context.cut(to, length):
         return True
     to.forget()

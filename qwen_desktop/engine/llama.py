@@ -19,6 +19,7 @@ from typing import Any
 from qwen_desktop.core.gguf import GgufHeader
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine import bindings, load_errors
+from qwen_desktop.engine.adapters import Adapters
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.hardware import memory
 
@@ -32,6 +33,8 @@ _BUFFER = re.compile(r"(\S+) model buffer size =\s+([\d.]+) MiB")
 _ON_CARD = re.compile(r"(?!CPU).*\d")
 #: What llama.cpp logs when a file does not say how its text is split before it becomes tokens.
 _DEGRADED = "GENERATION QUALITY WILL BE DEGRADED"
+#: What it warns of for each tensor of an adapter where weights are rearranged for the processor.
+_BESIDE = "lora for '"
 #: More layers than any model has: those that predict a second token are among them.
 _ALL_LAYERS = 999
 #: GGUF's number for arrays of 32-bit numbers.
@@ -94,7 +97,7 @@ class LlamaLibrary:
             if line and line != ".":
                 self.log.append(line)
                 self._degraded = self._degraded or _DEGRADED in line
-                if level in (3, 4):  # warnings and errors
+                if level in (3, 4) and _BESIDE not in line:  # warnings and errors
                     sink(line)
 
         self._receive = receive  # C keeps the pointer: a collected callback is a segmentation fault
@@ -204,7 +207,7 @@ class LlamaLibrary:
                 cards[found[1]] = cards.get(found[1], 0) + size
             elif not found[1].endswith("_Mapped"):
                 copied += size
-        return Model(pointer, header, placed, copied, cards, degraded=self._degraded, lists=lists)
+        return Model(pointer, header, placed, copied, cards, degraded=self._degraded, lists=lists, said=self.log)
 
     def _experts_in_main_memory(self, layers: Sequence[int]) -> Any:
         """llama.cpp's list of tensors that go elsewhere, with one entry and the empty one that ends it."""
@@ -232,6 +235,7 @@ class Model:
         *,
         degraded: bool = False,
         lists: Sequence[Any] = (),
+        said: Sequence[str] = (),
     ) -> None:
         self.pointer = pointer
         self.header = header
@@ -251,6 +255,7 @@ class Model:
         window = header.metadata.get(f"{header.architecture}.attention.sliding_window")
         self.sliding = bool(window)  # it forgets old tokens in some layers
         self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)
+        self.adapters = Adapters(pointer, header, self.vocab_size, said)
         self._buffer = ctypes.create_string_buffer(512)
         self._pieces: dict[int, bytes] = {}
         self._eog: dict[int, bool] = {}

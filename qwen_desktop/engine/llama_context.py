@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from qwen_desktop.core import memory
 from qwen_desktop.core.yarn import Yarn
-from qwen_desktop.engine import kv_state
+from qwen_desktop.engine import adapters, kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama import Flag, Model, set_fields
 
@@ -93,7 +93,8 @@ class Sequence:
     times in a row. ``alone``: no step was shared with another sequence. ``threads`` are all the numbers of threads that
     wrote or read them, ``flash`` is how many of the first ones were evaluated with flash attention: all others were
     not, or it is no longer ``alone``. ``adapters`` are the fingerprints and scales of the adapters that it was read
-    with. A sequence of a model that cannot go back has ``checkpoints``, by their positions.
+    with (``adapters.Key``), and is evaluated with from now on. A sequence of a model that cannot go back has
+    ``checkpoints``, by their positions.
     """
 
     def __init__(self, context: Context, number: int) -> None:
@@ -107,7 +108,7 @@ class Sequence:
         self.alone = True
         self.threads: set[int] = set()
         self.flash = 0
-        self.adapters: tuple[tuple[str, float], ...] = ()
+        self.adapters: adapters.Key = ()
         self.checkpoints: list[Checkpoint] = []
 
     @property
@@ -115,23 +116,26 @@ class Sequence:
         """How many tokens it can have."""
         return self.context.size
 
-    def common(self, prompt: Items[int]) -> int:
-        """How many tokens at the beginning of ``prompt`` are remembered."""
+    def common(self, prompt: Items[int], key: adapters.Key = ()) -> int:
+        """How many tokens at the beginning of ``prompt`` are remembered as they are evaluated with these adapters."""
         common = 0
         for kept, wanted in zip(self.tokens, prompt, strict=False):
             if kept != wanted:
                 break
             common += 1
-        return common
+        return min(common, adapters.shared(self.adapters, key))
 
-    def reuse(self, prompt: Items[int]) -> int:
-        """Keep the longest common beginning of memory and ``prompt`` and forget the rest; returns its length.
+    def reuse(self, prompt: Items[int], key: adapters.Key = ()) -> int:
+        """Keep the longest common beginning of memory and ``prompt`` and forget the rest; returns its length. What
+        follows is evaluated with the adapters of ``key``.
 
         At least the last token is left to evaluate, since a memory has no logits. Models with a recurrent state
         cannot go back a part of the way and start anew.
         """
-        common = min(self.common(prompt), len(prompt) - 1)
-        return self.context.go_back(self, common) if common < len(self.tokens) else common
+        common = min(self.common(prompt, key), len(prompt) - 1)
+        kept = self.context.go_back(self, common) if common < len(self.tokens) else common
+        self.adapters = key
+        return kept
 
     def forget(self) -> None:
         """Forget everything."""
@@ -212,10 +216,11 @@ class Context:
 
         Returns the row of each piece's last token, for ``Sampler.next``; those of its other ``wanted`` tokens come
         right before it. Raises ``AbortedError``, ``DecodeError``, and ``ContextError`` when it has lost its memory
-        (``resize``) and cannot have it again.
+        (``resize``) and cannot have it again. All must be evaluated with the same adapters.
         """
         if not self.pointer:
             self._make(self.shape)
+        self._adapt(pieces)
         if sum(piece.wanted for piece in pieces) > max(self.shape.streams, self.shape.outputs):
             raise ValueError("more rows are wanted than there is room for")  # llama.cpp would end the process
         at = 0
@@ -249,9 +254,11 @@ class Context:
             self.evaluate((Piece(sequence, part, int(len(sequence.tokens) + len(part) == len(prompt))),))
 
     def next_part(self, sequence: Sequence, prompt: Items[int]) -> Items[int]:
-        """What of ``prompt`` is to be evaluated next: to the end of a chunk, and the last token by itself."""
+        """What of ``prompt`` is to be evaluated next: to the end of a chunk or of what is evaluated with the same
+        adapters, and the last token by itself."""
         at, last, chunk = len(sequence.tokens), len(prompt) - 1, self.shape.chunk
-        return prompt[at : min(last, (at // chunk + 1) * chunk)] if at < last else prompt[at:]
+        end = min(last, (at // chunk + 1) * chunk, at + adapters.alike(sequence.adapters, at))
+        return prompt[at:end] if at < last else prompt[at:]
 
     def go_back(self, sequence: Sequence, length: int) -> int:
         """Forget all but the first ``length`` tokens of a sequence, or more where its model cannot stop there; returns
@@ -280,6 +287,7 @@ class Context:
             other.tokens = list(source.tokens)
             other.steps = [list(step) for step in source.steps]
             other.alone, other.threads, other.flash = source.alone, set(source.threads), source.flash
+            other.adapters = source.adapters
 
     @property
     def flash(self) -> bool:
@@ -343,6 +351,7 @@ class Context:
         if not self.pointer:
             raise ContextError
         self.shape = shape
+        self.model.adapters.made(self)
         self._memory = api.llama_get_memory(self.pointer)
         self._tokens = (api.llama_token * room)()
         self._positions = (api.llama_pos * room)()
@@ -363,6 +372,14 @@ class Context:
         ):
             field = dict(self._batch._fields_)[name]
             set_fields(self._batch, **{name: ctypes.cast(array, field)})
+
+    def _adapt(self, pieces: Items[Piece]) -> None:
+        """Switch on the adapters that all of these are evaluated with."""
+        keys = {adapters.at(sequence.adapters, len(sequence.tokens)) for sequence, _, _ in pieces}
+        alike = all(adapters.alike(each.adapters, len(each.tokens)) >= len(tokens) for each, tokens, _ in pieces)
+        if len(keys) != 1 or not alike:
+            raise ValueError("not all are evaluated with the same adapters")
+        self.model.adapters.apply(self, *keys)
 
     def _undo(self, pieces: Items[Piece]) -> None:
         """Micro-batches that were finished stay in llama.cpp's memory: take them out again."""
@@ -387,6 +404,8 @@ def replay(where: Callable[[], Sequence], prompt: Items[int], steps: Iterable[tu
             if not 0 < kept <= size <= context.shape.chunk or at + size > context.size or end > len(prompt):
                 return
             if part and (context.model.recurrent or end == len(prompt)):
+                return
+            if adapters.alike(sequence.adapters, at) < size:
                 return
             tokens = list(prompt[at:end])
             yield Piece(sequence, tokens + tokens[-1:] * (size - kept), end == len(prompt))

@@ -26,6 +26,9 @@ _SAME: tuple[tuple[str, Source], ...] = (
     ("kv_type", QT_TRANSLATE_NOOP("engine", "The context has another precision.")),
     ("read", QT_TRANSLATE_NOOP("engine", "The prompt was read in other steps.")),
 )
+_ADAPTERS = QT_TRANSLATE_NOOP("engine", "Its adapters (LoRA) are other ones, or count differently.")
+#: llama.cpp adds them up in the order in which they lie in memory
+_SEVERAL = QT_TRANSLATE_NOOP("engine", "Several adapters (LoRA) were added up, perhaps in another order.")
 _NOT_ALONE = QT_TRANSLATE_NOOP("engine", "One of the two was written beside other answers, or with a break.")
 _FLASH = QT_TRANSLATE_NOOP("engine", "Flash attention was set differently.")
 #: flash attention divides its work among the threads
@@ -48,6 +51,7 @@ def as_then(request: GenerateRequest) -> GenerateRequest:
         grammar=recipe.grammar,
         stop=recipe.stop,
         cut_from=recipe.cut_from,
+        adapters=recipe.adapters,
         batch="",
     )
 
@@ -82,6 +86,7 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         read=generation.steps,
         alone=generation.exact,
         go_on=bool(generation.prompt.parts),
+        adapters=generation.used,
     )
 
 
@@ -94,6 +99,10 @@ def _differences(then: Recipe, now: Recipe) -> Iterator[Text]:
     for name, sentence in _SAME:
         if getattr(then, name) != getattr(now, name):
             yield Text(f"again.{name}", sentence)
+    if _counting(then) != _counting(now):
+        yield Text("again.adapters", _ADAPTERS)
+    elif len(_counting(then)) > 1:
+        yield Text("again.adapters_order", _SEVERAL)
     both = min(then.evaluated, now.evaluated)
     flash = min(then.flash_tokens, both)
     if flash != min(now.flash_tokens, both):
@@ -102,3 +111,7 @@ def _differences(then: Recipe, now: Recipe) -> Iterator[Text]:
         yield Text("again.alone", _NOT_ALONE)
     elif flash and (then.threads != now.threads or not now.threads):
         yield Text("again.threads", _THREADS)
+
+
+def _counting(recipe: Recipe) -> list[tuple[str, float]]:
+    return sorted((each.sha256, each.scale) for each in recipe.adapters if each.scale and not each.idle)

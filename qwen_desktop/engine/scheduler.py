@@ -159,7 +159,7 @@ class Scheduler:
         together: dict[object, list[Job]] = {}
         for job in writers:
             if job.request.again is None and job.made.sequence is not None:
-                together.setdefault(job.made.sequence.context, []).append(job)
+                together.setdefault((job.made.sequence.context, job.made.with_adapters), []).append(job)
         groups.extend(together.values())
         self._turn += 1
         return groups[self._turn % len(groups)]

@@ -15,6 +15,7 @@ from collections.abc import Sequence as Items
 from msgspec.structs import replace
 
 from qwen_desktop.engine import kv_state, pages
+from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama_context import Context, ContextError, Sequence
 
@@ -58,13 +59,13 @@ class Sequences:
         Its own conversation's comes first, then one that nobody would miss: an empty one, or a further one where the
         memory has room; then the one that was used least recently.
         """
-        tokens, key = generation.tokens, generation.request.cache_key
+        tokens, key, adapters = generation.tokens, generation.request.cache_key, generation.adapters
         taken = {other.sequence for other in others}
         first = self._first.sequences if self._first is not None else ()
         free = [each for each in (*self.context.sequences, *first) if each not in taken and each.tokens]
-        own = max((each for each in free if each.key == key), key=lambda each: each.common(tokens), default=None)
+        own = max((each for each in free if each.key == key), key=lambda e: e.common(tokens, adapters), default=None)
         if own is None:
-            own = next((each for each in free if each.common(tokens) == len(each.tokens)), None)
+            own = next((each for each in free if each.common(tokens, adapters) == len(each.tokens)), None)
         if own is None or generation.request.again is not None:
             own = self._beginning(generation, taken) or self._unmissed(taken) or own
         if own is None:
@@ -72,7 +73,7 @@ class Sequences:
         if own.context is self._first and self._passed(generation, own) and self._unmissed(taken) is None:
             return False  # else it would be sent away from there with each step
         if not own.tokens:
-            self._copy_beginning(tokens, own)
+            self._copy_beginning(tokens, adapters, own)
         self._take(own, generation)
         generation.start(own)
         return True
@@ -173,10 +174,10 @@ class Sequences:
             return None
         return self.context.sequences[-1]
 
-    def _copy_beginning(self, tokens: Items[int], to: Sequence) -> None:
+    def _copy_beginning(self, tokens: Items[int], adapters: Key, to: Sequence) -> None:
         """Take from another conversation what ``tokens`` begin with, where that is more than a little."""
-        source = max(to.context.sequences, key=lambda each: each.common(tokens))
-        common = source.common(tokens)
+        source = max(to.context.sequences, key=lambda each: each.common(tokens, adapters))
+        common = source.common(tokens, adapters)
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
 

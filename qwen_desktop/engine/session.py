@@ -123,17 +123,23 @@ class Session:
             )
         if made.cut is not None:
             emit((made.cut,))
-        return Generation(
-            self.model,
-            made,
-            request,
-            sampling_defaults.decide(self.model.header, request.sampling, thinking=thinks),
-            size=size,
-            marks=self._marks,
-            emit=emit,
-            began=began,
-            constraint=constraint,
-        )
+        use = self.model.adapters.use(request.adapters)
+        try:
+            return Generation(
+                self.model,
+                made,
+                request,
+                sampling_defaults.decide(self.model.header, request.sampling, thinking=thinks),
+                size=size,
+                marks=self._marks,
+                emit=emit,
+                began=began,
+                constraint=constraint,
+                use=use,
+            )
+        except BaseException:
+            use.release()
+            raise
 
     def place(self, generation: Generation, others: Collection[Generation]) -> bool:
         """Give the answer a sequence that none of ``others`` has; False when they have all."""
@@ -221,10 +227,15 @@ class Session:
         )
         common = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
         tokens = self._renderer.tokens(first[:common])[:-1]
-        held = sequence.tokens
         if not tokens or len(tokens) > sequence.size - 8:
             return
-        if tokens[: len(held)] == held or held[: len(tokens)] == tokens:
+        key = generation.adapters
+        if generation.activated:  # the next prompt's may come later, and all before it is read without
+            question = ChatMessage(Role.USER, (TextPart("1 a"),))
+            key = generation.adapters_of(
+                self._renderer.tokens(self._renderer.text((*messages, answer, question), mode))
+            )
+        if sequence.common(tokens, key) == min(len(tokens), len(sequence.tokens)):
             return  # nothing was dropped: the next prompt goes on from here by itself
-        sequence.reuse(tokens)
+        sequence.reuse(tokens, key)
         sequence.context.read(sequence, tokens)

@@ -32,7 +32,7 @@ def thought_budget(*asked: int | None) -> int | None:
 
 def adapters_asked(chosen: Sequence[Adapter]) -> tuple[Adapter, ...]:
     """The adapters of a request: those of a conversation that count at all."""
-    return tuple(Adapter(each.path, each.scale) for each in chosen if each.scale > 0)
+    return tuple(Adapter(each.path, each.scale) for each in chosen if each.scale)
 
 
 def as_then(request: GenerateRequest, original: Message) -> GenerateRequest:

@@ -1,7 +1,8 @@
 """What the header of a GGUF file says, read with bounds, or one sentence about what the file is instead.
 
 ``header`` reads (through ``reader``, which believes no length unchecked, and ``limits``, which believes no number);
-``kinds`` says what a file is for, ``refusals`` has the sentences, ``split`` the names of a model's parts.
+``kinds`` says what a file is for, ``adapters`` whether a LoRA adapter fits a model (imported only where one is used),
+``refusals`` has the sentences, ``split`` the names of a model's parts.
 """
 
 from qwen_desktop.core.gguf.header import GgufHeader, TensorInfo, check_together, joined, parse, read_header

@@ -166,14 +166,16 @@ def _read_one(path: Path, partial: bool) -> GgufHeader:
         raise refusals.unreadable(path, error) from error
 
 
-def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, digest: bool = True) -> GgufHeader:
+def parse(
+    path: Path, reader: Reader, size: int, *, partial: bool = False, digest: bool = True, wanted: Kind = Kind.CHAT
+) -> GgufHeader:
     """The header of a file of ``size`` bytes through ``reader``; ``path`` is for the sentences.
 
-    Without ``digest`` there is no fingerprint, for which each byte of the header would be needed. Raises
-    ``UserFacing``, and whatever reading raises.
+    Without ``digest`` there is no fingerprint, for which each byte of the header would be needed. ``NotChat`` is raised
+    for a file of another kind than the ``wanted`` one. Raises ``UserFacing``, and whatever reading raises.
     """
     try:
-        return _parse(path, reader, size, partial=partial, digest=digest)
+        return _parse(path, reader, size, partial=partial, digest=digest, wanted=wanted)
     except Damaged as damage:
         raise refusals.damaged(path.name, damage.reason) from damage
     except EOFError as ended:
@@ -183,7 +185,7 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
         raise refusals.ends_in_header(path.name) from ended
 
 
-def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
+def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool, wanted: Kind) -> GgufHeader:
     whole = refusals.piece_of(path.name)
     if whole:
         raise refusals.piece(path.name, whole)
@@ -217,7 +219,7 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     header_end = reader.position
     data_offset = -(-header_end // alignment) * alignment
     needed = _check_tensors(tensors, alignment, data_offset)
-    _check_kind(path, metadata, arrays, tensors)
+    _check_kind(path, metadata, arrays, tensors, wanted)
     if needed > size and not partial:
         raise refusals.truncated(path.name, size, needed)
     if refusals.is_unfinished(path.name) and not partial:
@@ -288,10 +290,14 @@ def _check_tensors(tensors: tuple[TensorInfo, ...], alignment: int, data_offset:
 
 
 def _check_kind(
-    path: Path, metadata: dict[str, Any], arrays: dict[str, ArrayInfo], tensors: tuple[TensorInfo, ...]
+    path: Path,
+    metadata: dict[str, Any],
+    arrays: dict[str, ArrayInfo],
+    tensors: tuple[TensorInfo, ...],
+    wanted: Kind,
 ) -> None:
-    """Raise ``NotChat`` for a file that is made for something else, and ``Damaged`` for impossible numbers. Later parts
-    of a split model say nothing of what they are for."""
+    """Raise ``NotChat`` for a file of another kind than the ``wanted`` one, and ``Damaged`` for impossible numbers.
+    Later parts of a split model say nothing of what they are for."""
     number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
     possible = all(type(told) is int and 0 <= told <= 0xFFFF for told in (number, count))
     if not possible or number >= max(1, count):
@@ -301,7 +307,7 @@ def _check_kind(
         kind = kind_of(metadata, (tensor.name for tensor in tensors))
         if kind is Kind.CHAT and not tensors and not count and architecture:
             kind = Kind.VOCABULARY
-        if kind is not Kind.CHAT:
+        if kind is not wanted:
             raise refusals.NotChat(path, kind, told=str(metadata.get("general.type", "")))
         if not isinstance(architecture, str) or not architecture:
             raise Damaged(QT_TRANSLATE_NOOP("gguf", "it does not say which architecture it has"))

@@ -42,7 +42,10 @@ _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
         QT_TRANSLATE_NOOP("gguf", "Keep it in the folder of its model, and choose the model's own file."),
     ),
     Kind.ADAPTER: (
-        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."), _MAIN,
+        QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."),
+        QT_TRANSLATE_NOOP(
+            "gguf", "Open the model that it was made for, then add it in the chat's instructions or with --lora."
+        ),
     ),
     Kind.IMATRIX: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an importance matrix, made for quantizing a model, and no model."), _MAIN,
