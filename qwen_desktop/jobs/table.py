@@ -16,6 +16,8 @@ JOBS: dict[str, str] = {
     "document.passages": "qwen_desktop.jobs.documents.passages:pick",
     "document.read": "qwen_desktop.jobs.documents.reading:read",
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
+    "gguf.adapter": "qwen_desktop.jobs.adapters:look",
+    "gguf.adapter_fits": "qwen_desktop.jobs.adapters:fits",
     "gguf.header": "qwen_desktop.hub.importers:header",
     "history.copy": "qwen_desktop.jobs.exports.job:copied",
     "history.export": "qwen_desktop.jobs.exports.job:export",
@@ -55,6 +57,8 @@ COMPUTES = frozenset(
 #: what the slowest drive takes. (Network requests have limits of their own; what copies or moves may take hours.)
 DEADLINES_S: dict[str, float] = {
     "document.read": 120,  # it ends itself before that (core.documents.Limits)
+    "gguf.adapter": 120,
+    "gguf.adapter_fits": 30,
     "gguf.header": 30,
     "history.import_places": 30,
     "library.inspect": 180,

@@ -108,6 +108,16 @@
         </message>
     </context>
     <context>
+        <name>ChatHeader</name>
+        <message numerus="yes">
+            <source>%n adapter(s)</source>
+            <translation>
+                <numerusform>%n adapter</numerusform>
+                <numerusform>%n adapters</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>ChatsImportDialog</name>
         <message numerus="yes">
             <source>%n chat(s) (was|were) there already.</source>
@@ -892,6 +902,13 @@
             <translation>
                 <numerusform>%n of {all} layers is on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
                 <numerusform>%n of {all} layers are on the graphics card: of its memory {free} are free, and all layers need {needs}. The processor does the rest.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>At most %n adapter(s) can be used at once.</source>
+            <translation>
+                <numerusform>At most %n adapter can be used at once.</numerusform>
+                <numerusform>At most %n adapters can be used at once.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

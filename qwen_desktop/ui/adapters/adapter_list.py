@@ -181,20 +181,27 @@ class AdapterList(QWidget):
     # Showing ----------------------------------------------------------------------------------------------------------
 
     def _make_rows(self) -> None:
-        for old in self.rows:
-            self._rows.removeWidget(old)
-            old.hide()
-            old.deleteLater()
+        """One for each, those that there are already among them."""
+        before = {row.adapter.path: row for row in self.rows}
         self.rows = []
         for adapter in self._now:
-            row = AdapterRow(self._ui.theme, adapter, self)
-            row.changed.connect(self._moved)
-            row.removed.connect(partial(self._remove, row))
-            row.file_wanted.connect(partial(self._choose, row))
+            row = before.pop(adapter.path, None) or self._make_row(adapter)
+            self._rows.removeWidget(row)
             self._rows.addWidget(row)
             self.rows.append(row)
             row.show()
+        for old in before.values():
+            self._rows.removeWidget(old)
+            old.hide()
+            old.deleteLater()
         self._look()
+
+    def _make_row(self, adapter: Adapter) -> AdapterRow:
+        row = AdapterRow(self._ui.theme, adapter, self)
+        row.changed.connect(self._moved)
+        row.removed.connect(partial(self._remove, row))
+        row.file_wanted.connect(partial(self._choose, row))
+        return row
 
     def _look(self) -> None:
         """Find out what the files say, and whether they can be used."""
