@@ -733,6 +733,13 @@
     <context>
         <name>assistants</name>
         <message numerus="yes">
+            <source>%n adapter(s)</source>
+            <translation>
+                <numerusform>%n adapter</numerusform>
+                <numerusform>%n adapters</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>What was entered for {field} has more than %n character(s).</source>
             <translation>
                 <numerusform>What was entered for {field} has more than %n character.</numerusform>

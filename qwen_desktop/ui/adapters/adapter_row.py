@@ -100,7 +100,7 @@ class AdapterRow(QWidget):
             said.append(texts.fill(base, name=texts.isolated(facts.base or facts.architecture)))
             said.append(texts.fill(self.tr("rank {n}"), n=facts.rank))
             if facts.alora:
-                said.append(self.tr("counts from its own words in a message on (aLoRA)"))
+                said.append(self.tr("counts only from its own words on (aLoRA)"))
         self.facts.setText(" · ".join(said))
         self.facts.setVisible(bool(said))
 

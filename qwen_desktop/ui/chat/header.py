@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtCore import QLocale, QSize, Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.assistants import Assistant
@@ -119,6 +119,8 @@ class ChatHeader(QWidget):
 
     def _fit(self) -> None:
         self.setFixedHeight(self._theme.scaled("control_height") + 18)
+        side = self._theme.grown(14)
+        self.adapters.setIconSize(QSize(side + 2, side))
 
     def _open(self) -> None:
         button = self.menu_button

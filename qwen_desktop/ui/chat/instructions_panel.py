@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _WIDTH = 288
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
+#: How long the adapters stay where they were shown while more is found out about them, in milliseconds.
+_SEEKING_MS = 700
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
 LONGEST = 20_000
 #: Of the text box, in px.
@@ -69,11 +71,13 @@ class InstructionsPanel(Panel):
         self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self.flush)
+        self._seeking = QTimer(self, singleShot=True, interval=_SEEKING_MS)
 
     def _build(self) -> None:
         """What it consists of, at the first time that it is shown."""
         theme = self._theme
         self._area = area = ScrollArea(self)
+        area.verticalScrollBar().rangeChanged.connect(self._seek)
         body = area.body
         self.text = _InstructionsEdit(self.tr("Instructions"), body)
         self.text.setPlaceholderText(self.tr("How the model is to answer in this chat"))
@@ -119,7 +123,13 @@ class InstructionsPanel(Panel):
         self.open()
         first = self.adapters.rows[0].slider if self.adapters.rows else self.adapters.add_button
         first.setFocus(Qt.FocusReason.OtherFocusReason)
-        QTimer.singleShot(0, self, lambda: self._area.ensureWidgetVisible(self.adapters))  # once it has its place
+        self._seeking.start()
+        self._seek()
+
+    def _seek(self, *_range: int) -> None:
+        """Have the adapters at the top, also while they are still finding out about themselves."""
+        if self._seeking.isActive():
+            self._area.verticalScrollBar().setValue(self.adapters.y())
 
     def add_adapter(self, path: str) -> None:
         """Show it, and add this adapter, or say why it cannot be."""
