@@ -10,13 +10,18 @@ from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.gguf.adapters import check_fits, read_adapter
 
+#: So many bytes are read at a time.
+_CHUNK = 1 << 20
+
 
 def look(path: str) -> dict[str, Any]:
     """The job ``gguf.adapter``: what an adapter says of itself, and the SHA-256 of its file. Raises ``UserFacing``,
     ``OSError``."""
     found = read_adapter(path)
+    digest = hashlib.sha256()
     with open_file(path) as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
     return {
         "name": found.name,
         "architecture": found.architecture,
@@ -24,7 +29,7 @@ def look(path: str) -> dict[str, Any]:
         "rank": found.rank,
         "alora": bool(found.invocation),
         "size_bytes": found.size_bytes,
-        "sha256": sha256,
+        "sha256": digest.hexdigest(),
     }
 
 
