@@ -34,8 +34,8 @@ def write(
     alter: Callable[[list[tuple[str, Values]]], Iterable[tuple[str, Values]]] = lambda tensors: tensors,
     more: Callable[[gguf.GGUFWriter], None] = lambda _writer: None,
 ) -> str:
-    """Write an adapter for ``model`` to ``path`` and return it. ``changes`` are endings of its tensors' names;
-    ``alter`` gets the tensors and returns those that are written; ``more`` may add entries."""
+    """Write an adapter for ``model`` to ``path`` and return it. ``changes`` are the last two words of its tensors'
+    names; ``alter`` gets the tensors and returns those that are written; ``more`` may add entries."""
     header = read_header(model)
     random = np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, architecture or header.architecture)
@@ -47,11 +47,13 @@ def write(
     if alpha is not None:
         writer.add_float32("adapter.lora.alpha", alpha)
     if invocation:
-        writer.add_array("adapter.alora.invocation_tokens", [np.uint32(token) for token in invocation])
+        kinds = gguf.GGUFValueType
+        words = [int(token) for token in invocation]
+        writer.add_key_value("adapter.alora.invocation_tokens", words, kinds.ARRAY, sub_type=kinds.UINT32)
     more(writer)
     tensors: list[tuple[str, Values]] = []
     for tensor in header.tensors:
-        if tensor.name.endswith(tuple(changes)):
+        if ".".join(tensor.name.split(".")[-2:]) in changes:
             tensors += _halves(tensor, rank, strength, random)
     for called, values in alter(tensors):
         if quant in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 
 from msgspec import Struct, structs
 
@@ -29,6 +30,7 @@ from qwen_desktop.core.engine import (
     Sampling,
     Stats,
     ThinkingMode,
+    UsedAdapter,
 )
 from qwen_desktop.core.errors import AppError, Problem, error_of
 from qwen_desktop.core.parts import (
@@ -161,6 +163,9 @@ class ScriptedRun:
             stopped_loop=script.stopped_loop,
             recipe=structs.replace(script.recipe, go_on=self._request.go_on) if script.recipe is not None else None,
             differs=script.differs if self._request.again is not None else (),
+            adapters=tuple(
+                UsedAdapter(each.path, each.scale, each.path, Path(each.path).stem) for each in self._request.adapters
+            ),
         )
 
     def _figures(self, tokens: int, seconds: float) -> LiveFigures:

@@ -147,6 +147,13 @@ def application(build: Build) -> typer.Typer:
             bool,
             typer.Option("--parts", help="Of files that are too long, attach the parts that the message is about."),
         ] = False,
+        lora: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="PATH[:SCALE]",
+                help="Change the model by a LoRA adapter; may be given repeatedly. Scale 1 is usual.",
+            ),
+        ] = None,
         save: Annotated[bool, typer.Option("--save", help="Keep question and answer in the history.")] = False,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of streaming.")] = False,
     ) -> None:
@@ -187,6 +194,7 @@ def application(build: Build) -> typer.Typer:
             fields=tuple(field or ()),
             files=tuple(file or ()),
             parts=parts,
+            lora=tuple(lora or ()),
             save=save,
             json=as_json,
         )

@@ -11,12 +11,13 @@ from msgspec import Struct, structs
 from qwen_desktop.cli import continued
 from qwen_desktop.cli.answer_form import read_form
 from qwen_desktop.cli.assistants import assisted
+from qwen_desktop.cli.chat_adapters import adapter_json, keep_adapters, read_adapters
 from qwen_desktop.cli.chat_files import Files
 from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.interrupt import Interrupt
 from qwen_desktop.cli.one_run import Build, OneRunSettings
-from qwen_desktop.core.chat import Message, new_id
-from qwen_desktop.core.engine import ContextCut, FinishReason, PromptProgress, Stats, ThinkingMode
+from qwen_desktop.core.chat import Message, Setup, new_id
+from qwen_desktop.core.engine import ContextCut, FinishReason, PromptProgress, Stats, ThinkingMode, UsedAdapter
 from qwen_desktop.core.model_ref import with_context
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.parts import (
@@ -32,7 +33,7 @@ from qwen_desktop.core.parts import (
     visible_text,
 )
 from qwen_desktop.core.paths import Paths, absolute
-from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
+from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.services.events import (
     AnswerEvent,
     EngineChanged,
@@ -59,7 +60,8 @@ class Question(Struct, frozen=True):
     model is called by. ``schema`` and ``grammar`` are files that say what the answer must look like. ``go_on`` names
     the stored conversation that it is asked in; its own model and mode hold where nothing else is said. ``assistant``
     is one by its name, ``fields`` are what its fields are filled with, ``name=value`` each. ``files`` are attached;
-    with ``parts`` those that are too long are cut down to what the question is about."""
+    with ``parts`` those that are too long are cut down to what the question is about. ``lora`` are adapters, each as
+    ``PATH`` or ``PATH:SCALE``, "" for none."""
 
     prompt: str
     model: str | None = None
@@ -77,6 +79,7 @@ class Question(Struct, frozen=True):
     fields: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     parts: bool = False
+    lora: tuple[str, ...] = ()
     save: bool = False
     json: bool = False
 
@@ -137,6 +140,12 @@ class _Telling:
         made = self.message.provenance if self.message is not None else None
         return made is not None and made.stopped_loop
 
+    @property
+    def adapters(self) -> tuple[UsedAdapter, ...]:
+        """What the answer was made with."""
+        made = self.message.provenance if self.message is not None else None
+        return made.adapters if made is not None else ()
+
     def as_json(self, reason: FinishReason) -> str:
         """The object that ``--json`` prints."""
         figures = structs.asdict(self.stats)
@@ -153,6 +162,7 @@ class _Telling:
             "budget_spent": self.budget_spent,
             "stopped_loop": self.stopped_loop,
             **({"files": self.files.as_json()} if self.files is not None else {}),
+            **({"adapters": [adapter_json(each) for each in self.adapters]} if self.adapters else {}),
             **({"conversation": self.conversation_id} if self.conversation_id else {}),
             "stats": {name: figures[name] for name in FIGURES},
         }
@@ -224,6 +234,12 @@ async def ask(question: Question, paths: Paths, build: Build, console: Console) 
         return interrupt.code
     if telling.budget_spent:
         console.note(QT_TRANSLATE_NOOP("cli", "The thinking budget was spent, so the thought was closed."))
+    for each in telling.adapters:
+        if each.idle:
+            template = QT_TRANSLATE_NOOP(
+                "cli", "The adapter {name} changed nothing: the chat lacks the words that activate it."
+            )
+            console.note(fill(template, {"name": shown(each.name)}))
     if telling.stopped_loop:
         console.note(
             QT_TRANSLATE_NOOP("cli", "It began to repeat itself and was stopped (--no-loop-guard lets it go on).")
@@ -243,6 +259,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
     interrupt: Interrupt,
 ) -> None:
     form = read_form(question.schema, question.grammar)
+    lora = read_adapters(question.lora) if question.lora else None
     wanted = question.settings()
     settings = OneRunSettings(paths.settings_file, wanted)
     async with build(paths, history=question.kept, settings_file=settings) as services:
@@ -253,6 +270,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
         before = await continued.find(services.history, question.go_on) if question.go_on is not None else None
         begun = await assisted(services, question, console) if question.assistant is not None else None
         telling.conversation_id = before.id if before is not None else ""
+        await keep_adapters(services.history, before, lora)
         own = before.model if before is not None and question.model is None else None  # else the one that is chosen
         own = begun.model if begun is not None else own
         telling.state = services.models.state_of(own)
@@ -306,6 +324,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
             grammar=form,
             thinking_budget=begun.thinking_budget if begun is not None else budget,
             begun=begun,
+            setup=Setup(adapters=lora),
         )
         interrupt.stop_with(stop)
         await services.chat.ended(conversation_id)

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct, field, structs
 
-from qwen_desktop.core.engine import Adapter, FinishReason, Recipe, Sampling, Stats, ThinkingMode
+from qwen_desktop.core.engine import Adapter, FinishReason, Recipe, Sampling, Stats, ThinkingMode, UsedAdapter
 from qwen_desktop.core.errors import Problem, UserFacing
 from qwen_desktop.core.model_ref import ModelRef
 from qwen_desktop.core.parts import Part, Role
@@ -98,7 +98,8 @@ class Provenance(Struct, frozen=True):
     ``recipe`` is what a local model needs to say the same again, exactly; of an answer that it made in several
     generations, for the last one.
     ``budget_spent`` and ``stopped_loop`` say how the engine stepped in, as in ``GenerateResult``. ``edited``: a person
-    changed the words. ``again`` is set where another answer was to be made again.
+    changed the words. ``again`` is set where another answer was to be made again. ``adapters`` are those that it was
+    made with.
     """
 
     model_path: str
@@ -116,6 +117,7 @@ class Provenance(Struct, frozen=True):
     stopped_loop: bool = False
     edited: bool = False
     again: Again | None = None
+    adapters: tuple[UsedAdapter, ...] = ()
 
 
 class Status(StrEnum):

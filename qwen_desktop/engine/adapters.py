@@ -13,7 +13,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,7 +23,7 @@ from qwen_desktop.core.errors import Environment, Failure, UserFacing
 from qwen_desktop.core.files import open_raw
 from qwen_desktop.core.gguf import GgufHeader
 from qwen_desktop.core.gguf import refusals as gguf_refusals
-from qwen_desktop.core.gguf.adapters import AdapterHeader, check_fits, read_adapter
+from qwen_desktop.core.gguf.adapters import AdapterHeader, check_fits, check_scales, read_adapter
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine import pages
 from qwen_desktop.engine.bindings import api
@@ -38,8 +37,6 @@ log = logging.getLogger(__name__)
 #: that is not the first one (``_FROM``, first).
 Key: TypeAlias = tuple[tuple[str, float], ...]
 
-#: So many count at once, each so strongly at most, forwards or backwards.
-MOST, STRONGEST = 8, 8.0
 #: So many that nobody uses stay loaded.
 _KEPT = 8
 _FROM = "from"
@@ -53,15 +50,6 @@ _FIXED = frozenset(("qwen3next", "qwen35", "qwen35moe", "qwen4exp", "deepseek4",
                     "minimax-m3", "hrm_text", "kimi-linear", "kimi-k3", "glm5-next", "nanbeige"))  # fmt: skip
 
 # fmt: off
-_scale = Failure(
-    UserFacing, "adapter.scale", "file most",
-    QT_TRANSLATE_NOOP("engine", "{file} cannot count so strongly: between -{most} and {most} is possible."),
-    QT_TRANSLATE_NOOP("engine", "1 is the strength that it was trained with, 0 switches it off."),
-)
-_many = Failure(
-    UserFacing, "adapter.many", "n", QT_TRANSLATE_NOOP("engine", "At most %n adapter(s) can be used at once."),
-    QT_TRANSLATE_NOOP("engine", "Take some of them away."),
-)
 _twice = Failure(
     UserFacing, "adapter.twice", "file", QT_TRANSLATE_NOOP("engine", "The adapter {file} is named twice."),
     QT_TRANSLATE_NOOP("engine", "Name it once, with the strength that it is to have in all."),
@@ -191,11 +179,7 @@ class Adapters:
 
     def use(self, asked: Sequence[Adapter]) -> Use:
         """Load what is not loaded yet, for one answer. Raises ``UserFacing`` and ``Environment``."""
-        if len(asked) > MOST:
-            raise _many(MOST)
-        for each in asked:
-            if not (math.isfinite(each.scale) and abs(each.scale) <= STRONGEST):
-                raise _scale(Path(each.path).name, f"{STRONGEST:g}")
+        check_scales(asked)
         loaded: list[Loaded] = []
         for each in asked:
             one = self._one(each.path, [other.fingerprint for other in loaded])

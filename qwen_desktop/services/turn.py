@@ -143,6 +143,7 @@ class Turn:
                 stopped_loop=before is not None and before.stopped_loop,
                 edited=before is not None and before.edited,
                 again=before.again if before is not None else None,
+                adapters=before.adapters if before is not None else (),
             )
         )
 
@@ -250,6 +251,7 @@ class Turn:
                 # One that went on makes the rest only: nothing makes all of it again.
                 recipe=None if result.recipe is not None and result.recipe.go_on else result.recipe,
                 again=self._again(result),
+                adapters=result.adapters,
                 budget_spent=made.budget_spent or result.budget_spent,
                 stopped_loop=made.stopped_loop or result.stopped_loop,
             )

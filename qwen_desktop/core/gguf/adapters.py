@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from qwen_desktop.core.engine import Adapter
 from qwen_desktop.core.errors import Failure, UserFacing
 from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import refusals
@@ -37,6 +38,9 @@ _TOKENS, _OUTPUT = "token_embd.weight", "output.weight"
 _TYPES = frozenset((0, 1, 8, 30))
 #: Weights with a scale of their own, which llama.cpp would multiply the adapter with as well: it ends the process.
 _NVFP4 = 40
+
+#: So many count at once, each so strongly at most, forwards or backwards.
+MOST, STRONGEST = 8, 8.0
 
 _CHOOSE = QT_TRANSLATE_NOOP("gguf", "Choose an adapter that was made for this model.")
 
@@ -89,6 +93,15 @@ _scaled = _refusal(
     "nvfp4", "file tensor model",
     QT_TRANSLATE_NOOP("gguf", "{file} changes {tensor}, which {model} has in NVFP4; llama.cpp cannot."),
     QT_TRANSLATE_NOOP("gguf", "Use the model in another quantization."),
+)
+_scale = _refusal(
+    "scale", "file most",
+    QT_TRANSLATE_NOOP("gguf", "{file} cannot count so strongly: between -{most} and {most} is possible."),
+    QT_TRANSLATE_NOOP("gguf", "1 is the strength that it was trained with, 0 switches it off."),
+)
+_many = _refusal(
+    "many", "n", QT_TRANSLATE_NOOP("gguf", "At most %n adapter(s) can be used at once."),
+    QT_TRANSLATE_NOOP("gguf", "Take some of them away."),
 )
 # fmt: on
 
@@ -206,6 +219,15 @@ def _pairs(header: GgufHeader, file: str) -> Iterator[Pair]:
         if not 0 < rank == b[0] or a[2:] != b[2:] or a[3] != 1 or 0 in (*a, *b):
             raise _rank(file, shown(name))
         yield pair
+
+
+def check_scales(asked: Sequence[Adapter]) -> None:
+    """Raise ``UserFacing`` for more adapters than can count at once, or for one that cannot count so strongly."""
+    if len(asked) > MOST:
+        raise _many(MOST)
+    for each in asked:
+        if not (math.isfinite(each.scale) and abs(each.scale) <= STRONGEST):
+            raise _scale(Path(each.path).name, f"{STRONGEST:g}")
 
 
 def check_fits(adapter: AdapterHeader, model: GgufHeader) -> None:

@@ -30,6 +30,7 @@ _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Ch
 # GGUF files that hold something else ----------------------------------------------------------------------------------
 
 _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
+    Kind.CHAT: (QT_TRANSLATE_NOOP("gguf", "{file} is a model by itself."), _CHOOSE),  # where something else was wanted
     Kind.EMBEDDING: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
     ),

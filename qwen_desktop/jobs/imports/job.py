@@ -146,6 +146,14 @@ def _bounded(given: Conversation, folder_id: str) -> Conversation:
     )
 
 
+def _unled(message: Message) -> Message:
+    """A message that cannot be made again with an adapter in a network, which would be asked for it."""
+    made = message.provenance
+    if made is None or made.recipe is None or not any(leads_elsewhere(each.path) for each in made.recipe.adapters):
+        return message
+    return msgspec.structs.replace(message, provenance=msgspec.structs.replace(made, recipe=None))
+
+
 def _allowed(name: str, value: float) -> bool:
     entry = setting(f"sampling.{name}")
     return (entry.minimum or 0) <= value <= (entry.maximum or 0)
@@ -220,7 +228,7 @@ class _Importer:
         piece: list[Message] = []
         self._pending_ids.add(entry.conversation.id)
         for message in entry.messages:
-            piece.append(message)
+            piece.append(_unled(message))
             self._pending_ids.add(message.id)
             self._weight += 1 / _MESSAGES + length(message.parts) / _CHARACTERS
             if self._weight >= 1:

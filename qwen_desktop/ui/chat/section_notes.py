@@ -9,7 +9,8 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.chat import Again, Message, Status
-from qwen_desktop.core.engine import FinishReason
+from qwen_desktop.core.engine import FinishReason, UsedAdapter
+from qwen_desktop.core.text import shown
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.chat.blocks import TARGET, PaintContext, Target
 from qwen_desktop.ui.chat.blocks_draw import button_width, card, draw_icon, framed_button, quiet_button
@@ -145,8 +146,20 @@ def notes_of(item: MessageItem) -> Iterator[Section]:
         yield NoteSection(item, "end.", "scissors", _cut(message), action="continue", label=go_on, loud=True)
     if made is not None and made.again is not None and made.again.equal is not None:
         yield _compared(item, made.again)
+    for adapter in made.adapters if made is not None else ():
+        yield NoteSection(item, f"adapter.{adapter.sha256}", "sliders-horizontal", _adapted(adapter))
     if made is not None and made.edited:
         yield NoteSection(item, "edited.", "pencil", translate("transcript", "Edited by you"))
+
+
+def _adapted(adapter: UsedAdapter) -> str:
+    """The adapter that an answer was made with."""
+    name = shown(adapter.name)
+    if adapter.idle:
+        said = translate("transcript", "The adapter {name} changed nothing: the chat lacks the words that activate it.")
+        return fill(said, name=name)
+    said = translate("transcript", "With the adapter {name}, strength {scale}")
+    return fill(said, name=name, scale=texts.number(adapter.scale, 2))
 
 
 def _looped(message: Message) -> str:
