@@ -327,7 +327,7 @@ class ChatSetup(QObject):
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """Those that its next answers are made with, as far as they count."""
-        return tuple(adapter for adapter in self._setup.adapters or () if adapter.scale > 0)
+        return tuple(adapter for adapter in self._setup.adapters or () if adapter.scale)
 
     def _begun_setup(self) -> Setup:
         """What the assistant of a new chat says."""

@@ -14,9 +14,13 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.chat import MOST_ADAPTERS
 from qwen_desktop.core.engine import Adapter
+from qwen_desktop.core.parts import visible_text
+from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.adapters import AdapterFiles
 from tests import adapter_files, gguf_files
 from tests.inline_jobs import InlineJobs
+from tests.smollm2 import model_path
 
 if TYPE_CHECKING:
     from qwen_desktop.jobs.client import JobWorker
@@ -355,3 +359,41 @@ async def stored_all(ui: Ui) -> tuple[Adapter, ...]:
     found = await ui.app.history.get(ui.chat.current)
     assert found is not None
     return found.adapters
+
+
+async def test_a_real_model_answers_otherwise_with_one_and_as_without_at_strength_0(make: Make, tmp_path: Path) -> None:
+    model = model_path()
+    adapter_files.write(tmp_path / "strange.gguf", model, name="Strange", strength=2.0)
+    make.engine = lambda: LocalWorkerEngine(worker_command("engine"))
+    ui = await make(engine__context=1024, sampling__max_tokens=12, sampling__temperature=0.0, chat__titles=False)
+    await ui.app.models.open_file(str(model))
+
+    async def answered() -> str:
+        """What it says to the same question, as a new version."""
+        if not ui.chat.current:
+            await ui.say("Name a colour of the sea.")
+        else:
+            listed(ui).flush()
+            await ui.rest()
+            ui.window.actions_.trigger("answer.regenerate")
+            await ui.rest()
+        last = (await ui.messages())[-1]
+        assert last.problem is None, last.problem
+        return visible_text(last.parts)
+
+    without = await answered()
+    await add(ui, tmp_path / "strange.gguf")
+    (row,) = listed(ui).rows
+    assert row.name.text() == "Strange" and not row.problem.isVisible()
+    with_it = await answered()
+    assert with_it != without
+    QTest.keyClick(row.slider, Qt.Key.Key_Home)
+    assert await answered() == without
+    QTest.keyClick(row.slider, Qt.Key.Key_End)
+    assert await answered() not in (without, with_it)
+    place = row.slider.rect().center()
+    place.setX(round(row.slider.x_of(100)))
+    QTest.mouseClick(row.slider, Qt.MouseButton.LeftButton, pos=place)
+    assert await answered() == with_it
+    row.remove.click()
+    assert await answered() == without
