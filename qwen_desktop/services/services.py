@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,7 @@ class Services:
         self.exports = Exports(self.database, self.history, self.blobs, self.transfers, paths)
         self.imports = Imports(self.database, self.bus, self.transfers, paths)
         self.library.on_move(self.engines.moved)
-        self.library.after_move(self.history.models_moved)
+        self.library.after_move(self._models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
         self.slowness = Slowness(
             self.machines,
@@ -241,6 +241,10 @@ class Services:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
+
+    async def _models_moved(self, moved: Callable[[str], str]) -> None:
+        await self.history.models_moved(moved)
+        await self.assistants.models_moved(moved)
 
     def _catalogue_id(self, repo: str) -> str:
         found = self.catalogue.by_repo(repo)
