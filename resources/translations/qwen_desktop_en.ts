@@ -912,13 +912,6 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>At most %n adapter(s) can be used at once.</source>
-            <translation>
-                <numerusform>At most %n adapter can be used at once.</numerusform>
-                <numerusform>At most %n adapters can be used at once.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
             <source>The answer cannot go on: it has %n token(s) with its question; the context holds {context}.</source>
             <translation>
                 <numerusform>The answer cannot go on: it has %n token with its question; the context holds {context}.</numerusform>
@@ -973,6 +966,13 @@
     </context>
     <context>
         <name>gguf</name>
+        <message numerus="yes">
+            <source>At most %n adapter(s) can be used at once.</source>
+            <translation>
+                <numerusform>At most %n adapter can be used at once.</numerusform>
+                <numerusform>At most %n adapters can be used at once.</numerusform>
+            </translation>
+        </message>
         <message numerus="yes">
             <source>{file} ends after {size} of %n byte(s): the download is not complete.</source>
             <translation>

@@ -157,7 +157,7 @@ def read_adapter(path: str | Path) -> AdapterHeader:
         with open_file(chosen) as file:
             size = os.fstat(file.fileno()).st_size
             reader = _Typed(file, min(size, _LONGEST_HEADER))
-            header = parse(chosen, reader, size, digest=False, wanted=Kind.ADAPTER)
+            header = parse(chosen, reader, size, digest=False, kinds=(Kind.ADAPTER,))
     except NotChat as other:
         raise _not_one(chosen.name) from other
     except IsADirectoryError as error:
