@@ -149,7 +149,7 @@ class InstructionsPanel(Panel):
         self._show()
 
     def show_defaults(
-        self, chosen: settings.Settings, info: ModelInfo | None, thinking: ThinkingMode, model: str
+        self, chosen: settings.Settings, info: ModelInfo | None, thinking: ThinkingMode, model: str = ""
     ) -> None:
         """Show what counts where nothing is chosen: the settings, and the card of what answers in that mode. ``model``
         is its file, "" without one."""
