@@ -14,12 +14,15 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.chat import MOST_ADAPTERS
 from qwen_desktop.core.engine import Adapter
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import visible_text
+from qwen_desktop.core.text import Text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.adapters import AdapterFiles
 from tests import adapter_files, gguf_files
 from tests.inline_jobs import InlineJobs
+from tests.scripted_engine import Script
 from tests.smollm2 import model_path
 
 if TYPE_CHECKING:
@@ -393,3 +396,14 @@ async def test_a_real_model_answers_otherwise_with_one_and_as_without_at_strengt
     place.setX(round(row.slider.x_of(100)))
     QTest.mouseClick(row.slider, Qt.MouseButton.LeftButton, pos=place)
     assert await answered() == with_it
+
+
+async def test_an_answer_that_an_adapter_stopped_leads_to_the_adapters(make: Make, files: Path) -> None:
+    what = Text("adapter.architecture", "It was made for another model.")
+    make.script = Script(error=UserFacing(what))
+    ui = await opened(make, files)
+    await ui.say("One")
+    answer = (await ui.messages())[-1]
+    assert answer.problem is not None and answer.problem.action == "chat.adapters"
+    ui.window.actions_.trigger(answer.problem.action)
+    assert panel(ui).isVisible() and listed(ui).isVisible()
