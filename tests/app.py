@@ -17,6 +17,7 @@ from qwen_desktop.core.paths import Paths, find_paths
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services import events
+from qwen_desktop.services.adapters import AdapterFiles
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.attachments import Attachments
@@ -86,6 +87,7 @@ class App:
         self.imports = Imports(db, self.bus, cast("JobWorker", InlineJobs()), paths)
         #: reads files in a process of its own, as in the app; started with the first one
         self.reader = JobWorker(worker_command("jobs"))
+        self.adapters = AdapterFiles(self.reader)
         self.attachments = Attachments(self.reader, self.blobs, self.drafts, self.bus)
         self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 

@@ -20,8 +20,9 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 LONGEST_MESSAGE = 8_000_000
 #: The budget of a conversation whose thoughts may be as long as they like, whatever the settings say.
 NO_BUDGET = -1
-#: So many adapters may count at once, and each one at most so strongly.
-MOST_ADAPTERS, STRONGEST = 8, 2.0
+#: So many adapters may count at once, and each one at most so strongly where that is chosen in the window; what engines
+#: take (``core.gguf.adapters``) comes from the command line and in files, too.
+MOST_ADAPTERS, STRONGEST, LARGEST_SCALE = 8, 2.0, 8.0
 #: A path that leads to another computer, however it is written.
 _ELSEWHERE = re.compile(r"[\\/]{2}|[\w.+-]{2,}:")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -76,7 +77,7 @@ def adapters_of_a_file(found: Iterable[Adapter]) -> tuple[Adapter, ...]:
     kept = {
         adapter.path: Adapter(adapter.path, adapter.scale, adapter.sha256 * bool(_SHA256.fullmatch(adapter.sha256)))
         for adapter in found
-        if adapter.path and not leads_elsewhere(adapter.path) and 0 <= adapter.scale <= STRONGEST
+        if adapter.path and not leads_elsewhere(adapter.path) and abs(adapter.scale) <= LARGEST_SCALE
     }
     return tuple(kept.values())[:MOST_ADAPTERS]
 

@@ -60,6 +60,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("chat.delete", QT_TRANSLATE_NOOP("commands", "Delete chat"), "Ctrl+Shift+Backspace", "chat"),
     Command("chat.versions", QT_TRANSLATE_NOOP("commands", "Show versions"), "Ctrl+Shift+H", "shown"),
     Command("chat.instructions", QT_TRANSLATE_NOOP("commands", "Instructions"), "Ctrl+I", "shown"),
+    Command("chat.adapters", QT_TRANSLATE_NOOP("commands", "Adapters"), "", "shown"),
     Command("chat.assistant", QT_TRANSLATE_NOOP("commands", "Choose an assistant"), "Ctrl+Shift+I", "shown"),
     Command("chat.next", QT_TRANSLATE_NOOP("commands", "Next chat"), "Ctrl+PgDown",
             also=("Ctrl+Tab",), mac=("Meta+Tab", "Ctrl+PgDown")),

@@ -19,9 +19,10 @@ from msgspec import structs
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status, new_id
 from qwen_desktop.core.engine import GenerateRequest, Grammar, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
-from qwen_desktop.core.model_ref import FileRef, ModelRef, with_context
+from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef, with_context
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
+from qwen_desktop.services.adapters import COMMAND, check_there
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import EventBus, MessageChanged, RunChanged, RunStage, RunState
 from qwen_desktop.services.history import History, gone
@@ -278,6 +279,9 @@ class Answers:
     ) -> GenerateRequest:
         settings = self._preferences.settings
         info = engine.info
+        adapters = adapters_asked(conversation.adapters)
+        if adapters and asked.original is None and not isinstance(asked.ref, GuideRef):
+            await asyncio.to_thread(check_there, adapters)
         chosen = asked_sampling(settings.sampling, conversation.sampling)
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.
         characters = CHARACTERS_A_TOKEN * (info.context_size if info is not None else 32_768)
@@ -297,7 +301,7 @@ class Answers:
             loop_guard=settings.chat.loop_guard if asked.loop_guard is None else asked.loop_guard,
             grammar=asked.grammar,
             go_on=bool(so_far) and so_far[-1].role is Role.ASSISTANT,
-            adapters=adapters_asked(conversation.adapters),
+            adapters=adapters,
         )
         if asked.original is not None:
             request = as_then(request, asked.original)
@@ -311,6 +315,8 @@ class Answers:
 
 def _card(error: Exception) -> Problem:
     problem = problem_of(error)
+    if problem.what.code.startswith("adapter.") and problem.action in ("", "model.open"):
+        return structs.replace(problem, action=COMMAND)  # where another one is chosen, or none
     return problem if problem.action or problem.kind == "user" else structs.replace(problem, action="retry")
 
 

@@ -166,6 +166,17 @@ class Assistants:
         """Show one again that comes with the app and was hidden."""
         await self._hide(assistant_id, hide=False)
 
+    async def models_moved(self, moved: Callable[[str], str]) -> None:
+        """Files in the folder of models have other places now, adapters among them: ``moved`` gives for each path the
+        new one, or the same."""
+        changed = []
+        for entry in self._own.values():
+            adapters = tuple(structs.replace(each, path=moved(each.path)) for each in entry.adapters)
+            if adapters != entry.adapters:
+                changed.append(structs.replace(entry, adapters=adapters))
+        if changed:
+            await self._put(changed)
+
     # Files ------------------------------------------------------------------------------------------------------------
 
     async def export(self, assistants: Iterable[Assistant], path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.adapters import AdapterFiles
 from qwen_desktop.services.arranging import Arranging
 from qwen_desktop.services.assistants import Assistants
 from qwen_desktop.services.attachments import Attachments
@@ -124,7 +125,7 @@ class Services:
         self.exports = Exports(self.database, self.history, self.blobs, self.transfers, paths)
         self.imports = Imports(self.database, self.bus, self.transfers, paths)
         self.library.on_move(self.engines.moved)
-        self.library.after_move(self.history.models_moved)
+        self.library.after_move(self._models_moved)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
         self.slowness = Slowness(
             self.machines,
@@ -142,6 +143,7 @@ class Services:
         self.drafts = Drafts(self.database, self.bus)
         self.prompt_templates = PromptTemplates(self.database, self.bus)
         self.queue = PromptQueue(self.drafts, self.chat, self.history, self.bus)
+        self.adapters = AdapterFiles(self.jobs)
         self.attachments = Attachments(self.jobs, self.blobs, self.drafts, self.bus)
         self.tokens = TokenCounts(self.engines, self.history, self.preferences)
 
@@ -239,6 +241,10 @@ class Services:
             self._restoring.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._restoring
+
+    async def _models_moved(self, moved: Callable[[str], str]) -> None:
+        await self.history.models_moved(moved)
+        await self.assistants.models_moved(moved)
 
     def _catalogue_id(self, repo: str) -> str:
         found = self.catalogue.by_repo(repo)

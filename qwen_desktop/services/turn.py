@@ -124,8 +124,6 @@ class Turn:
             settings |= {name: getattr(local, name) for name in _LOADED_WITH}
         if request.grammar is not None:  # an answer that goes on keeps to its form
             settings["grammar"] = (request.grammar.kind, request.grammar.text)
-        if request.adapters:
-            settings["adapters"] = [(adapter.path, adapter.scale) for adapter in request.adapters]
         self._update(
             provenance=Provenance(
                 model_path=local.path if local is not None else info.endpoint,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: How the names of exports of chats end.
 _MAY_BE_CHATS = frozenset({".json", ".jsonl", ".zip"})
+#: What a GGUF file says that is an adapter, a key with its value, within so many first bytes.
+_ADAPTER, _HEAD = b"general.type" + struct.pack("<IQ", 8, 7) + b"adapter", 65_536
 
 
 class IncomingFiles(QObject):
@@ -27,6 +30,8 @@ class IncomingFiles(QObject):
 
     #: A model file that shall answer.
     model_opened = Signal(object)  # a path
+    #: Files of adapters that are to be used in the chat on show.
+    adapters_added = Signal(object)  # a tuple of paths
     #: Files of assistants that are to be imported.
     assistants_imported = Signal(object)  # a tuple of paths
     #: Files, and a picture, that are to be attached to the chat on show.
@@ -63,8 +68,9 @@ class IncomingFiles(QObject):
         self._say(False)
 
     def drop(self, event: QDropEvent) -> None:
-        """It is dropped: models are opened, exports of chats offered and assistants imported; everything else is
-        attached to the chat on show. What is dropped on the list is to come into it, if it can."""
+        """It is dropped: models are opened, adapters used in the chat on show, exports of chats offered and assistants
+        imported; everything else is attached to the chat on show. What is dropped on the list is to come into it, if it
+        can."""
         self._say(False)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
@@ -86,6 +92,8 @@ class IncomingFiles(QObject):
     def _take(self, found: _Sorted, *, on_list: bool) -> None:
         if found.models:
             self.open(tuple(found.models))
+        if found.adapters:
+            self.adapters_added.emit(tuple(found.adapters))
         if found.assistants:
             self.assistants_imported.emit(tuple(found.assistants))
         if found.others:
@@ -108,22 +116,30 @@ class IncomingFiles(QObject):
 
             self._sign = DropSign(self._window.ui.theme, self._window.pages)
         if self._sign is not None:
-            self._sign.say(on, self.tr("Drop it to open the model") if model else self.tr("Drop files to attach them"))
+            self._sign.say(
+                on,
+                self.tr("Drop it to open the model, or to use the adapter")
+                if model
+                else self.tr("Drop files to attach them"),
+            )
 
 
 class _Sorted(NamedTuple):
     """Dropped files by what they are."""
 
     models: list[str]
+    adapters: list[str]
     chats: list[str]
     assistants: list[str]
     others: list[str]
 
 
 def _sorted(files: tuple[str, ...], on_list: bool) -> _Sorted:
-    found = _Sorted([], [], [], [])
+    found = _Sorted([], [], [], [], [])
     for name in files:
-        if _is_model(name):
+        if _is_adapter(name):
+            found.adapters.append(name)
+        elif _is_model(name):
             found.models.append(name)
         elif _is_assistants(name):
             found.assistants.append(name)
@@ -157,6 +173,20 @@ def _are_chats(path: Path, *, on_list: bool) -> bool:
     except (AppError, OSError):
         return False
     return True
+
+
+def _is_adapter(path: str) -> bool:
+    """Whether a dropped file is an adapter, by what stands at its beginning; one that hides it there is opened as a
+    model, which says so."""
+    from qwen_desktop.core.files import read_file  # noqa: PLC0415 - not before the first paint
+
+    if ".gguf" not in Path(path).name.lower():
+        return False
+    try:
+        head = read_file(path, _HEAD)
+    except OSError:
+        return False
+    return head.startswith(b"GGUF") and _ADAPTER in head
 
 
 def _is_model(path: str) -> bool:

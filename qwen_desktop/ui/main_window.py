@@ -97,6 +97,7 @@ class MainWindow(FirstPaintWindow):
         self._incoming = IncomingFiles(self)
         self._incoming.model_opened.connect(self.use_model)
         self._incoming.assistants_imported.connect(self._import_assistants)
+        self._incoming.adapters_added.connect(self._add_adapters)
         self._incoming.files_attached.connect(lambda files: self._in_chat().pane.attaching.take(files))
         self._incoming.picture_attached.connect(lambda picture: self._in_chat().pane.attaching.take_picture(picture))
         self._connect()
@@ -154,6 +155,7 @@ class MainWindow(FirstPaintWindow):
             "chats.export": lambda: self.chat.export_all(self),
             "chat.versions": lambda: self._in_chat().pane.versions.toggle(),
             "chat.instructions": lambda: self._in_chat().pane.instructions.toggle(),
+            "chat.adapters": lambda: self._in_chat().pane.instructions.open_adapters(),
             "chat.assistant": lambda: self._in_chat().choose_assistant(),
             "chat.next": lambda: self._in_chat().step(1),
             "chat.previous": lambda: self._in_chat().step(-1),
@@ -488,6 +490,10 @@ class MainWindow(FirstPaintWindow):
 
     def _attach(self, name: str) -> None:
         self._in_chat().pane.attaching.take([name])
+
+    def _add_adapters(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._in_chat().pane.instructions.add_adapter(name)
 
     def _import_assistants(self, names: tuple[str, ...]) -> None:
         from qwen_desktop.ui.assistants.page import AssistantsPage  # noqa: PLC0415 - rare

@@ -108,6 +108,16 @@
         </message>
     </context>
     <context>
+        <name>ChatHeader</name>
+        <message numerus="yes">
+            <source>%n adapter(s)</source>
+            <translation>
+                <numerusform>%n adapter</numerusform>
+                <numerusform>%n adapters</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>ChatsImportDialog</name>
         <message numerus="yes">
             <source>%n chat(s) (was|were) there already.</source>
@@ -722,6 +732,13 @@
     </context>
     <context>
         <name>assistants</name>
+        <message numerus="yes">
+            <source>%n adapter(s)</source>
+            <translation>
+                <numerusform>%n adapter</numerusform>
+                <numerusform>%n adapters</numerusform>
+            </translation>
+        </message>
         <message numerus="yes">
             <source>What was entered for {field} has more than %n character(s).</source>
             <translation>

@@ -4,6 +4,7 @@ can be read; one of the user's own is changed, and each change is kept shortly a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -16,12 +17,13 @@ from qwen_desktop.core.assistants import (
     LONGEST_NAME,
     Assistant,
 )
-from qwen_desktop.core.engine import Sampling, ThinkingMode
+from qwen_desktop.core.engine import Adapter, Sampling, ThinkingMode
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.adapters.adapter_list import AdapterList
 from qwen_desktop.ui.assistants import looks
 from qwen_desktop.ui.assistants.fields_editor import FieldsEditor
 from qwen_desktop.ui.assistants.look_button import LookButton
@@ -129,7 +131,23 @@ class AssistantEditor(Card):
     def _editing(self, assistant: Assistant) -> QWidget:
         content = _Editing(self._ui, assistant, self.area.body)
         content.changed.connect(self._change)
+        content.adapters.changed.connect(self._adapted)
         return content
+
+    def _adapted(self, before: tuple[Adapter, ...], adapters: tuple[Adapter, ...], told: str) -> None:
+        self._change({"adapters": adapters})
+        if told and self.assistant is not None:
+            self._ui.notify.undoable(told, partial(self._put_back, self.assistant.id, before))
+
+    def _put_back(self, assistant_id: str, adapters: tuple[Adapter, ...]) -> None:
+        """Undo that one was removed, whatever is on show by now."""
+        if self.assistant is not None and self.assistant.id == assistant_id:
+            self._change({"adapters": adapters})
+            if isinstance(self.content, _Editing):
+                self.content.adapters.show_adapters(adapters)
+        elif (entry := self._ui.services.assistants.get(assistant_id)) is not None:
+            save = self._ui.services.assistants.save(structs.replace(entry, adapters=adapters))
+            self._ui.operations.run(save, owner=self)
 
     def focus_name(self) -> None:
         """Give the keyboard to the name of an own one, with all of it selected: it is new."""
@@ -147,6 +165,8 @@ class AssistantEditor(Card):
 
     def keep(self) -> None:
         """Keep now what was changed. What cannot be kept stays in its fields, with a sentence."""
+        if isinstance(self.content, _Editing):
+            self.content.adapters.flush()
         self._timer.stop()
         now = self.assistant
         if now is None or now.shipped or now == self._kept:
@@ -275,6 +295,10 @@ class _Editing(QWidget):
         self._add_sampling(lines, _TEMPERATURE)
         context = _number("engine.context", auto=_AS_SETTINGS)
         self._add_number(lines, self.tr("Context"), context, assistant.context, "context")
+        self.adapters = AdapterList(ui, self)
+        self.adapters.show_adapters(assistant.adapters)
+        model = ui.services.assistants.model_of(assistant)
+        self.adapters.show_model(model.path if model is not None else "")
         self.more = QWidget(self)
         self._more = column(on=self.more)
         self.more.hide()
@@ -289,7 +313,7 @@ class _Editing(QWidget):
         label.setBuddy(self.prompt)
         column(
             head, 8, self.description, 14, label, 6, self.prompt, self.fields, 6, lines, self.more, 8,
-            row(self.fold, None), 4, None, on=self,
+            row(self.fold, None), 12, self.adapters, 4, None, on=self,
         )  # fmt: skip
 
     def _line(self, name: str, text: str, longest: int, key: str) -> QLineEdit:

@@ -87,6 +87,8 @@ def facts(assistant: Assistant) -> str:
     if assistant.context is not None:
         words = translate("assistants", "{size} context")
         found.append(texts.fill(words, size=texts.context(assistant.context)))
+    if assistant.adapters:
+        found.append(translate("assistants", "%n adapter(s)", "", len(assistant.adapters)))
     several = next((field for field in assistant.asked if field.kind is FieldKind.CHOICES and field.default), None)
     if several is not None:
         found.append(filling(assistant, several, several.default))

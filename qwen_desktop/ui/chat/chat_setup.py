@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.assistants import Assistant, Begun, FieldKind, Values, begun_of, render, values_of
 from qwen_desktop.core.chat import Conversation, Setup
-from qwen_desktop.core.engine import Capabilities, ThinkingMode
-from qwen_desktop.core.model_ref import ModelRef
+from qwen_desktop.core.engine import Adapter, Capabilities, ThinkingMode
+from qwen_desktop.core.model_ref import FileRef, ModelRef
 from qwen_desktop.services import events
 from qwen_desktop.services.changes import Change
 from qwen_desktop.ui import texts
@@ -73,7 +73,7 @@ class ChatSetup(QObject):
         fields.changed.connect(self._fill_fields)
         composer.thinking.chosen.connect(self._thinking_chosen)
         composer.thinking.budget_chosen.connect(self._budget_chosen)
-        panel.changed.connect(self._set_up)
+        panel.changed.connect(self._changed)
         panel.reset_wanted.connect(self._reset_setup)
         bus = ui.services.bus
         bus.subscribe(events.SettingsChanged, self._settings_changed, owner=self)
@@ -106,6 +106,7 @@ class ChatSetup(QObject):
         """What is being stored needs not be shown any more."""
         for wish in (self._thinking_wish, self._budget_wish, self._setup_wish):
             self._ui.operations.withdraw(wish)
+        self._panel.forget_adding()
 
     def open(self, conversation: Conversation | None) -> None:
         """From now on this one is meant, None for a new one."""
@@ -268,7 +269,9 @@ class ChatSetup(QObject):
         info = self.model_state.info
         mode = self.known.thinking if self.known is not None else self._new_thinking
         self._composer.set_thinking(info.capabilities if info is not None else Capabilities(), mode)
-        self._panel.show_defaults(self._ui.services.preferences.settings, info, mode)
+        ref = self.model or self._ui.services.models.ref
+        path = ref.path if isinstance(ref, FileRef) else ""
+        self._panel.show_defaults(self._ui.services.preferences.settings, info, mode, path)
 
     def _show_budget(self, _end: object = None) -> None:
         if not self._ui.operations.pending(self._budget_wish):
@@ -302,7 +305,7 @@ class ChatSetup(QObject):
         """How it is answered, or will be."""
         found = self.conversation
         if found is not None:
-            return Setup(found.system_prompt, found.sampling, found.context)
+            return Setup(found.system_prompt, found.sampling, found.context, found.adapters)
         return self._ui.services.drafts.setup("").over(self._begun_setup())
 
     @property
@@ -321,15 +324,34 @@ class ChatSetup(QObject):
         """How many tokens the model is to remember here, where that was chosen."""
         return self._setup.context
 
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """Those that its next answers are made with, as far as they count."""
+        return tuple(adapter for adapter in self._setup.adapters or () if adapter.scale)
+
     def _begun_setup(self) -> Setup:
         """What the assistant of a new chat says."""
         begun = self.begun or Begun()
-        return Setup(begun.system_prompt or None, begun.sampling, begun.context)
+        return Setup(begun.system_prompt or None, begun.sampling, begun.context, begun.adapters or None)
 
     def show_setup(self, _end: object = None) -> None:
         """Show the instructions and values in their panel."""
         if not self._ui.operations.pending(self._setup_wish):
             self._panel.show_setup(self._setup, begun=bool(self.current))
+
+    def _changed(self, before: Setup, setup: Setup, told: str) -> None:
+        """Somebody has changed it, which can be undone where it is ``told``."""
+        self._set_up(before, setup)
+        if told:
+            self._ui.notify.undoable(told, partial(self._put, self.current, setup, before))
+
+    def _put(self, where: str, then: Setup, now: Setup) -> None:
+        """Have the chat ``where`` answered as ``now`` says, in the place of ``then``."""
+        if where == self.current:
+            self._set_up(then, now)
+            self._panel.show_setup(now, begun=bool(where))
+        elif where:
+            self._ui.operations.run(self._store_setup(where, then, now), owner=self)
 
     def _set_up(self, before: Setup, setup: Setup) -> None:
         """Have it answered so from now on; what is as ``before`` is stored already."""
@@ -339,7 +361,11 @@ class ChatSetup(QObject):
             self._ui.operations.run(stored, owner=self, on_done=show, on_error=show, wish=self._setup_wish)
         else:
             # Only what was chosen here: another assistant may be chosen still.
-            self._ui.services.drafts.put_setup("", setup.apart_from(self._begun_setup()))
+            begun = self._begun_setup()
+            if not setup.adapters and not begun.adapters:
+                setup = structs.replace(setup, adapters=None)
+            self._ui.services.drafts.put_setup("", setup.apart_from(begun))
+            self.changed.emit()
 
     async def _store_setup(self, where: str, before: Setup, after: Setup) -> None:
         history = self._ui.services.history
@@ -349,22 +375,17 @@ class ChatSetup(QObject):
             await history.set_sampling(where, after.sampling)
         if after.context != before.context:
             await history.set_context(where, after.context)
+        if after.adapters != before.adapters:
+            await history.set_adapters(where, after.adapters or ())
 
     def _reset_setup(self) -> None:
         """Take all from the settings again, with undo."""
         where, before = self.current, self._setup
         prompt = self._ui.services.preferences.settings.chat.system_prompt.strip()
-        wanted = Setup(prompt) if where else Setup()
+        wanted = Setup(prompt, adapters=()) if where else Setup()
         if before == wanted:
             return
 
-        def put(then: Setup, now: Setup) -> None:
-            if where == self.current:
-                self._set_up(then, now)
-                self._panel.show_setup(now, begun=bool(where))
-            elif where:
-                self._ui.operations.run(self._store_setup(where, then, now), owner=self)
-
-        put(before, wanted)
+        self._put(where, before, wanted)
         told = self.tr("Instructions and values are those of Settings.")
-        self._ui.notify.undoable(told, lambda: put(wanted, before))
+        self._ui.notify.undoable(told, partial(self._put, where, wanted, before))

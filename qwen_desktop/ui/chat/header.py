@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QLocale, QSize, Qt, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.assistants import Assistant
+from qwen_desktop.core.engine import Adapter
+from qwen_desktop.services.adapters import title
+from qwen_desktop.ui import texts
 from qwen_desktop.ui.actions import Actions
 from qwen_desktop.ui.chat.assistant_bar import HeaderAssistant
 from qwen_desktop.ui.theme import Theme
@@ -43,6 +46,10 @@ class ChatHeader(QWidget):
         self.keep_button.clicked.connect(lambda: self.wanted.emit("chat.keep"))
         self.assistant = HeaderAssistant(theme, self)
         self.assistant.clicked.connect(self.assistant_clicked)
+        self.adapters = TextButton(theme, "", self, icon="sliders-horizontal", kind="chip")
+        self.adapters.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.adapters.clicked.connect(actions["chat.adapters"].trigger)
+        self.adapters.hide()
         self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
         self.find_button.clicked.connect(actions["find.open"].trigger)
         self.instructions_button = IconButton(theme, "sliders-horizontal", actions.tooltip("chat.instructions"), self)
@@ -62,6 +69,7 @@ class ChatHeader(QWidget):
             self.chip,
             self.temporary,
             self.assistant,
+            self.adapters,
             None,
             self.keep_button,
             self.find_button,
@@ -82,12 +90,14 @@ class ChatHeader(QWidget):
         temporary: bool = False,
         begun: bool = True,
         assistant: Assistant | None = None,
+        adapters: tuple[Adapter, ...] = (),
     ) -> None:
-        """Name the chat, and its assistant; the menu is there for one that is stored, the label where the guide
-        answers.
+        """Name the chat, its assistant, and the adapters that count in it; the menu is there for one that is stored,
+        the label where the guide answers.
 
         Once it is ``begun`` there is something to find and to export, and a temporary one can be kept."""
         self.assistant.show_of(assistant)
+        self._show_adapters(adapters)
         self.temporary.setVisible(temporary)
         self.keep_button.setVisible(temporary and begun)
         self.title.setText(title)
@@ -96,8 +106,21 @@ class ChatHeader(QWidget):
         self.find_button.setVisible(stored and begun)
         self.chip.setVisible(guide)
 
+    def _show_adapters(self, adapters: tuple[Adapter, ...]) -> None:
+        """Say that answers are made with them: nobody is to wonder why the model answers otherwise."""
+        self.adapters.setVisible(bool(adapters))
+        if adapters:
+            named = ", ".join(
+                f"{texts.isolated(title(each))} ({QLocale().toString(each.scale, 'g', 4)})" for each in adapters
+            )
+            self.adapters.setText(self.tr("%n adapter(s)", "", len(adapters)))
+            self.adapters.setToolTip(texts.tip(texts.fill(self.tr("Answers are made with {names}"), names=named)))
+            self.adapters.setAccessibleDescription(texts.fill(self.tr("Answers are made with {names}"), names=named))
+
     def _fit(self) -> None:
         self.setFixedHeight(self._theme.scaled("control_height") + 18)
+        side = self._theme.grown(14)
+        self.adapters.setIconSize(QSize(side + 2, side))
 
     def _open(self) -> None:
         button = self.menu_button

@@ -1,4 +1,4 @@
-"""The panel at the side of a conversation that says how it is answered: instructions, sampling, context.
+"""The panel at the side of a conversation that says how it is answered: instructions, sampling, context, adapters.
 
 What is changed counts from the next answer on, and is stored at once; text a moment after the last key, and before the
 panel shows another conversation, is left or the window closes.
@@ -6,7 +6,7 @@ panel shows another conversation, is left or the window closes.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import structs
@@ -17,11 +17,12 @@ from PySide6.QtWidgets import QPlainTextEdit, QWidget
 from qwen_desktop.core import settings
 from qwen_desktop.core.chat import Setup
 from qwen_desktop.core.drafts import fits_box
-from qwen_desktop.core.engine import ModelInfo, Sampling, ThinkingMode
+from qwen_desktop.core.engine import Adapter, ModelInfo, Sampling, ThinkingMode
 from qwen_desktop.core.setting import Setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, clean
 from qwen_desktop.store.settings_text import complaint
 from qwen_desktop.ui import texts
+from qwen_desktop.ui.adapters.adapter_list import AdapterList
 from qwen_desktop.ui.chat.side_panel import Panel
 from qwen_desktop.ui.settings.controls import NumberControl
 from qwen_desktop.ui.theme import Theme
@@ -31,10 +32,15 @@ from qwen_desktop.ui.widgets.labels import Label, Paragraph, ProblemText
 from qwen_desktop.ui.widgets.scroll import ScrollArea
 from qwen_desktop.ui.widgets.select import Select
 
+if TYPE_CHECKING:
+    from qwen_desktop.ui.ui_context import UiContext
+
 #: Pixels of the panel at normal text size.
 _WIDTH = 288
 #: How long after the last key a text is stored, in milliseconds.
 _TYPING_MS = 400
+#: How long the adapters stay where they were shown while more is found out about them, in milliseconds.
+_SEEKING_MS = 700
 #: Longest instructions, in characters, as in Settings: longer ones leave no room for a conversation.
 LONGEST = 20_000
 #: Of the text box, in px.
@@ -46,14 +52,17 @@ _MODEL_CARD = QT_TRANSLATE_NOOP("instructions", "Model card")
 
 
 class InstructionsPanel(Panel):
-    """Hidden until it is asked for. ``changed`` carries the ``Setup`` before and after somebody has changed it;
-    ``reset_wanted`` comes where all of it is to be as the settings say, as is what is None in a ``Setup``."""
+    """Hidden until it is asked for. ``changed`` carries the ``Setup`` before and after somebody has changed it, and a
+    sentence where that can be undone; ``reset_wanted`` comes where all of it is to be as the settings say, as is what
+    is None in a ``Setup``."""
 
-    changed = Signal(object, object)
+    changed = Signal(object, object, str)
     reset_wanted = Signal()
 
-    def __init__(self, theme: Theme, parent: QWidget) -> None:
-        super().__init__(theme, parent, name="instructions", width=_WIDTH)
+    def __init__(self, ui: UiContext, parent: QWidget) -> None:
+        super().__init__(ui.theme, parent, name="instructions", width=_WIDTH)
+        self._ui = ui
+        self._model = ""
         self._setup = Setup()
         self._settings = settings.Settings()
         self._info: ModelInfo | None = None
@@ -62,11 +71,13 @@ class InstructionsPanel(Panel):
         self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
         self._timer.timeout.connect(self.flush)
+        self._seeking = QTimer(self, singleShot=True, interval=_SEEKING_MS)
 
     def _build(self) -> None:
         """What it consists of, at the first time that it is shown."""
         theme = self._theme
-        area = ScrollArea(self)
+        self._area = area = ScrollArea(self)
+        area.verticalScrollBar().rangeChanged.connect(self._seek)
         body = area.body
         self.text = _InstructionsEdit(self.tr("Instructions"), body)
         self.text.setPlaceholderText(self.tr("How the model is to answer in this chat"))
@@ -82,13 +93,15 @@ class InstructionsPanel(Panel):
         self.rows["context"] = _ValueRow(theme, settings.setting("engine.context"), body)
         for name, entry in self.rows.items():
             entry.chosen.connect(lambda value, name=name: self._chosen(name, value))
+        self.adapters = AdapterList(self._ui, body)
+        self.adapters.changed.connect(self._adapted)
         self.reset_button = TextButton(theme, self.tr("Reset to Settings"), body, icon="rotate-ccw")
         self.reset_button.setToolTip(self.tr("Take instructions and values from Settings again"))
         self.reset_button.clicked.connect(self.reset_wanted)
         *choices, context = self.rows.values()
         column(
-            self.text, 6, self.problem, self.note, 18, sampling, 10, *choices, 14, remembered, 10, context, 12,
-            (self.reset_button, START), None,
+            self.text, 6, self.problem, self.note, 18, sampling, 10, *choices, 14, remembered, 10, context, 14,
+            self.adapters, 16, (self.reset_button, START), None,
             on=body, gap=4, margins=(13, 2, 13, 16),
         )  # fmt: skip
         head = self.head(self.tr("Instructions"))
@@ -105,6 +118,29 @@ class InstructionsPanel(Panel):
         super().open()
         self.text.setFocus(Qt.FocusReason.OtherFocusReason)
 
+    def open_adapters(self) -> None:
+        """Show it, with the keyboard at the adapters."""
+        self.open()
+        first = self.adapters.rows[0].slider if self.adapters.rows else self.adapters.add_button
+        first.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._seeking.start()
+        self._seek()
+
+    def _seek(self, *_range: int) -> None:
+        """Have the adapters at the top, also while they are still finding out about themselves."""
+        if self._seeking.isActive():
+            self._area.verticalScrollBar().setValue(self.adapters.y())
+
+    def add_adapter(self, path: str) -> None:
+        """Show it, and add this adapter, or say why it cannot be."""
+        self.open_adapters()
+        self.adapters.add(path)
+
+    def forget_adding(self) -> None:
+        """Another conversation comes on show: an adapter that is still being read is not added there."""
+        if self.rows:
+            self.adapters.forget()
+
     # What it shows ----------------------------------------------------------------------------------------------------
 
     def show_setup(self, setup: Setup, *, begun: bool) -> None:
@@ -112,13 +148,18 @@ class InstructionsPanel(Panel):
         self._setup, self._begun = setup, begun
         self._show()
 
-    def show_defaults(self, chosen: settings.Settings, info: ModelInfo | None, thinking: ThinkingMode) -> None:
-        """Show what counts where nothing is chosen: the settings, and the card of what answers in that mode."""
-        self._settings, self._info, self._thinking = chosen, info, thinking
+    def show_defaults(
+        self, chosen: settings.Settings, info: ModelInfo | None, thinking: ThinkingMode, model: str = ""
+    ) -> None:
+        """Show what counts where nothing is chosen: the settings, and the card of what answers in that mode. ``model``
+        is its file, "" without one."""
+        self._settings, self._info, self._thinking, self._model = chosen, info, thinking, model
         self._show()
 
     def flush(self) -> None:
         """Store what was typed now."""
+        if self.rows:
+            self.adapters.flush()
         if not self._timer.isActive():
             return
         self._timer.stop()
@@ -146,6 +187,8 @@ class InstructionsPanel(Panel):
         for name, entry in self.rows.items():
             own = self._setup.context if name == "context" else getattr(sampling, name)
             entry.show_value(own, *self._default(name))
+        self.adapters.show_adapters(self._setup.adapters or ())
+        self.adapters.show_model(self._model)
         note = self.tr("Sent before the first message. A change counts from the next answer on.")
         self.note.setText(note if self._begun else self.tr("Sent to the model before the first message."))
 
@@ -173,9 +216,12 @@ class InstructionsPanel(Panel):
             sampling = structs.replace(self._setup.sampling or Sampling(), **{name: value})
             self._change(sampling=None if sampling == Sampling() else sampling)
 
-    def _change(self, **changes: Any) -> None:
+    def _adapted(self, _before: tuple[Adapter, ...], adapters: tuple[Adapter, ...], told: str) -> None:
+        self._change(told, adapters=adapters)
+
+    def _change(self, told: str = "", **changes: Any) -> None:
         before, self._setup = self._setup, structs.replace(self._setup, **changes)
-        self.changed.emit(before, self._setup)
+        self.changed.emit(before, self._setup, told)
 
     # Qt ---------------------------------------------------------------------------------------------------------------
 

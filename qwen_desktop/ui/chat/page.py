@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QWidget
 from qwen_desktop.core.chat import Conversation, Folder, is_temporary
 from qwen_desktop.core.commands import ABOUT_MESSAGES
 from qwen_desktop.core.engine import ThinkingMode
+from qwen_desktop.core.errors import problem_of
 from qwen_desktop.services import events
 from qwen_desktop.services.exports import Wanted
 from qwen_desktop.services.history import gone
@@ -299,9 +300,19 @@ class ChatPage(ListPage):
         self._ui.operations.run(self._ui.services.models.use_guide(), owner=self)
 
     def open_model(self, path: str) -> None:
-        """Choose a GGUF file and load it."""
+        """Choose a GGUF file and load it; of one that is an adapter say so, and offer to use it in the chat on show."""
+
+        def failed(error: BaseException) -> bool:
+            problem = problem_of(error)
+            if problem.what.code == "gguf.adapter":
+                add = partial(self.pane.instructions.add_adapter, path)
+                use = self.tr("Use in this chat")
+                self._ui.notify.toast(texts.text(problem.what), kind="bad", action=use, act=add, stays=True)
+                return True
+            return False
+
         self._forget_model()
-        self._ui.operations.run(self._ui.services.models.open_file(path), owner=self)
+        self._ui.operations.run(self._ui.services.models.open_file(path), owner=self, on_error=failed)
 
     def _forget_model(self) -> None:
         """What is chosen now counts here too, not the model that the chat's assistant would like."""
@@ -377,6 +388,7 @@ class ChatPage(ListPage):
             temporary=temporary,
             begun=self.pane.begun,
             assistant=self.pane.setup.assistant,
+            adapters=self.pane.setup.adapters if not guide else (),
         )
         self._ui.actions["answer.stop"].setEnabled(running)
         for name in (*ABOUT_MESSAGES, "chat.versions", "find.open", "find.next", "find.previous"):

@@ -88,7 +88,7 @@ class ConversationPane(QWidget):
         self.feed = ConversationFeed(ui, self.transcript, self)
         self.messages = MessageCommands(ui, self.transcript, self.feed, self)
         self.versions = VersionsPanel(ui, self.feed, self.transcript, self)
-        self.instructions = InstructionsPanel(ui.theme, self)
+        self.instructions = InstructionsPanel(ui, self)
         self.setup = ChatSetup(
             ui, self.feed, self, composer=self.composer, fields=self.fields, panel=self.instructions, empty=self.empty
         )

@@ -20,6 +20,7 @@ _ICONS = {
     "chat.tags": "tag", "chat.archive": "archive", "chat.delete": "trash-2", "chat.copy": "copy",
     "chat.copy_thoughts": "copy", "chat.copy_markdown": "copy", "chat.copy_rich": "copy", "chat.export": "share",
     "chat.versions": "list-tree", "chat.instructions": "sliders-horizontal", "chat.assistant": "bot",
+    "chat.adapters": "sliders-horizontal",
     "chat.attach": "plus", "chat.next": "arrow-down", "chat.previous": "arrow-up", "folder.new": "folder-plus",
     "folder.chat": "square-pen", "folder.inside": "folder-plus", "folder.rename": "pencil",
     "folder.move": "folder-input", "folder.export": "share", "folder.delete": "trash-2", "answer.copy": "copy",

@@ -118,6 +118,9 @@ def test_a_file_comes_back_under_names_that_are_free_or_not_at_all(tmp_path: Pat
             assert [entry.name for entry in made] == ["Cook (2)", "Translator (2)", "Cook (3)"]
             carried = (Adapter("soup.gguf", 0.5, "0f" * 32), Adapter("off.gguf", 0.0))
             assert structs.replace(made[0], id="", name="") == structs.replace(cook, id="", name="", adapters=carried)
+            await app.assistants.models_moved(lambda path: path.replace("/a/soup", "/b/soup"))
+            moved = app.assistants.get(cook.id)
+            assert moved is not None and [each.path for each in moved.adapters] == ["/b/soup.gguf", "/a/off.gguf"]
             before = names(app)
             whole = await asyncio.to_thread(file.read_bytes)
             for data in (whole[: len(whole) // 2], whole.replace(b'"choice"', b'"magic"'), b"x" * (LARGEST + 1)):
@@ -158,7 +161,9 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
             await app.preferences.change({"sampling.temperature": 1.0, "sampling.top_p": 0.5, "engine.context": 2048})
             path = app.model_file("model.gguf")
             await app.models.open_file(path)
-            cook = await app.assistants.save(OWN)
+            soup = app.model_file("soup.gguf")
+            both = (Adapter(soup, 0.5, "0f" * 32), Adapter("/a/off.gguf", 0.0))
+            cook = await app.assistants.save(structs.replace(OWN, adapters=both))
             begun = app.assistants.begin(cook.id, {"without": ("salt {{what}}",)})
             assert begun.missing == "Some Model" and begun.model is None
             chat = await begin(app, begun)
@@ -170,7 +175,7 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
             def adapters() -> tuple[Adapter, ...]:
                 return engine.requests[-1].adapters
 
-            assert adapters() == (Adapter("/a/soup.gguf", 0.5),)
+            assert adapters() == (Adapter(soup, 0.5),)
             sampling = Sampling(temperature=0.25, top_p=0.5, top_k=7)
             wanted = ("Cook soup.\nWithout: salt {{what}}", sampling, ThinkingMode.THINK, 512, 8192)
             assert asked() == wanted
@@ -183,7 +188,7 @@ def test_all_that_an_assistant_asks_for_reaches_the_engine_and_stays_with_the_ch
             fork, _ = await app.history.fork(answer.id)
             await app.send("More", fork.id, thinking=ThinkingMode.THINK)
             await app.chat.idle()
-            assert asked() == wanted and adapters() == (Adapter("/a/soup.gguf", 0.5),)
+            assert asked() == wanted and adapters() == (Adapter(soup, 0.5),)
             assert (await conversation(app, fork.id)).assistant_id == cook.id
             await app.assistants.delete(cook.id)
             await app.send("More", chat, thinking=ThinkingMode.THINK)
@@ -265,7 +270,7 @@ def test_a_real_model_reads_the_instructions_with_the_chats_own_values() -> None
         async with running_app(lambda: LocalWorkerEngine(worker_command("engine"))) as app:
             await app.preferences.change({"engine.context": 2048, "sampling.max_tokens": 4})
             await app.models.open_file(str(model_path()))
-            cook = await app.assistants.save(structs.replace(OWN, thinking=None, context=768))
+            cook = await app.assistants.save(structs.replace(OWN, thinking=None, context=768, adapters=()))
             plain = await app.ask("Hi")
             begun = await begin(app, app.assistants.begin(cook.id))
             with_, without = [(await app.history.tail(chat, 1))[0] for chat in (begun, plain)]

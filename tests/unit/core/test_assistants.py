@@ -25,9 +25,10 @@ from qwen_desktop.core.assistants import (
     render,
     values_of,
 )
-from qwen_desktop.core.chat import MOST_ADAPTERS
+from qwen_desktop.core.chat import LARGEST_SCALE, MOST_ADAPTERS
 from qwen_desktop.core.engine import Adapter, Sampling, ThinkingMode
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.gguf import adapters
 from qwen_desktop.core.paths import resources_folder
 from qwen_desktop.core.shipped_assistants import ASSISTANTS, LANGUAGES
 
@@ -227,11 +228,12 @@ def test_the_adapters_of_a_strangers_file_lead_nowhere() -> None:
         {"path": path, "scale": scale, "sha256": sha256}
         for path, scale, sha256 in (
             ("/etc/a.gguf", 1.0, "x"), ("..\\..\\b.gguf", 2, ""), ("//else/c.gguf", 0.1, "A" * 64),
-            ("d.gguf", -1, ""), ("e.gguf", 1e30, ""), ("https:", 1, ""), ("", 1, ""), ("/", 1, ""), ("f\0.gguf", 1, ""),
+            ("d.gguf", -9, ""), ("e.gguf", 1e30, ""), ("https:", 1, ""), ("", 1, ""), ("/", 1, ""), ("f\0.gguf", 1, ""),
         )
     ]  # fmt: skip
     (found,) = assistant_files.read(plain(adapters=strange), "x")
     assert found.adapters == (Adapter("a.gguf"), Adapter("b.gguf", 2.0), Adapter("c.gguf", 0.1))
+    assert (adapters.MOST, adapters.STRONGEST) == (MOST_ADAPTERS, LARGEST_SCALE)
     (found,) = assistant_files.read(plain(adapters=[{"path": f"{number}.gguf"} for number in range(99)]), "x")
     assert len(found.adapters) == MOST_ADAPTERS
 

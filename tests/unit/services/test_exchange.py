@@ -281,7 +281,7 @@ def _strange(**changes: Any) -> dict[str, Any]:
         {"model": {"type": "file", "path": "smb://elsewhere/a.gguf"}},
         {"model": {"type": "file", "path": "/a.gguf", "options": {"gpu_layers": 1 << 60}}},
         {"adapters": [{"path": path} for path in ("\\\\elsewhere\\a.gguf", "//b/c", "smb://d", "a\0", "")]},
-        {"adapters": [{"path": "/a.gguf", "scale": scale} for scale in (-1, 1e300, 2.1)]},
+        {"adapters": [{"path": "/a.gguf", "scale": scale} for scale in (-8.1, 1e300, 8.1)]},
     ],
     ids=lambda changes: next(iter(changes)),
 )
