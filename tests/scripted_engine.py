@@ -221,6 +221,7 @@ class ScriptedEngine:
         self._crashed: Problem | None = None
         self.resident_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
+        self.forgotten: tuple[str, ...] = ()
         self.loads: list[LoadRequest] = []
         self.tunes: list[TuneRequest] = []
         self.tuned: Tuning | None = None
@@ -322,6 +323,10 @@ class ScriptedEngine:
         await self.tune_gate.wait()
         assert self.tuned is not None
         return self.tuned
+
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Keep what was to be forgotten."""
+        self.forgotten += keys
 
     async def aclose(self) -> None:
         """Forget everything."""

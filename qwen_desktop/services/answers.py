@@ -296,6 +296,7 @@ class Answers:
             loop_guard=settings.chat.loop_guard if asked.loop_guard is None else asked.loop_guard,
             grammar=asked.grammar,
             go_on=bool(so_far) and so_far[-1].role is Role.ASSISTANT,
+            keep=settings.storage.prompt_cache_gb != 0 and self._history.is_kept(conversation.id),
         )
         if asked.original is not None:
             request = as_then(request, asked.original)
