@@ -66,7 +66,7 @@ class App:
         self.prompt_cache = PromptCache(self.preferences, self.bus, paths)
         engines.setdefault("kept", self.prompt_cache.filled)
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
-        self.prompt_cache.tells(self.engines.forget)
+        self.prompt_cache.tells(self.engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.temporary = TemporaryDatabase()
         self.history = History(db, self.bus, temporary=self.temporary)

@@ -178,6 +178,12 @@ class LocalWorkerEngine:
         with self._client.open("forget", keys, object, object) as call:
             await call.finish()
 
+    async def limit(self, cache_bytes: int) -> None:
+        """Keep so many bytes at most from now on, as ``LoadRequest.cache_bytes`` says. Raises ``AppError``."""
+        self._check(self.info)
+        with self._client.open("limit", cache_bytes, object, object) as call:
+            await call.finish()
+
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True

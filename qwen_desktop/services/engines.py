@@ -190,6 +190,11 @@ class Engines:
         if leaving:
             await asyncio.wait(leaving)
 
+    async def limit(self, cache_bytes: int) -> None:
+        """Have the engines with a model keep so many bytes of what they have read, at most, from now on."""
+        engines = [record.engine for record in self._records.values() if record.engine is not None and record.local]
+        await asyncio.gather(*(engine.limit(cache_bytes) for engine in engines), return_exceptions=True)
+
     async def _forget(self, record: Record, keys: tuple[str, ...]) -> None:
         if record.load is not None:  # it reads nothing yet; what it had read before may just be written
             await asyncio.wait({record.load})

@@ -12,9 +12,9 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct, structs
 
@@ -77,6 +77,16 @@ def budget(chosen_gb: int | None, kept: int, free: int) -> int:
     return max(0, min(wanted, room - DISK_RESERVE))
 
 
+class Keeping(Protocol):
+    """The engines, as far as they keep something (``services.engines.Engines``)."""
+
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Forget these conversations. When this returns none is being written any more."""
+
+    async def limit(self, cache_bytes: int) -> None:
+        """Keep so many bytes at most from now on."""
+
+
 class PromptCache:
     """What is kept for the conversations of one run. All methods run on the event loop. Without ``keeps`` this run
     neither uses nor writes it: nothing that is said in it is saved."""
@@ -96,7 +106,7 @@ class PromptCache:
         self._free = free
         self._bus = bus
         self._folder = Folder(paths.prompt_cache)
-        self._engines: Callable[[tuple[str, ...]], Awaitable[None]] | None = None
+        self._engines: Keeping | None = None
         #: deleted conversations that nobody was told of yet, and those of which not everybody has confirmed it
         self._gone: set[str] = set()
         self._told: set[str] = set()
@@ -113,8 +123,8 @@ class PromptCache:
         """Whether anything is to be kept."""
         return self._keeps and self._preferences.settings.storage.prompt_cache_gb != 0
 
-    def tells(self, engines: Callable[[tuple[str, ...]], Awaitable[None]]) -> None:
-        """Have ``engines(keys)`` awaited when conversations are to be forgotten: then no engine writes of them."""
+    def tells(self, engines: Keeping) -> None:
+        """Have these told what they are to forget, and how much they may keep."""
         self._engines = engines
 
     async def filled(self, request: LoadRequest) -> LoadRequest:
@@ -168,7 +178,7 @@ class PromptCache:
         """Tell the engines, remove the files, and do that once more when no engine writes any: one of them may have
         been at it."""
         self._told.update(keys)
-        told = asyncio.ensure_future(self._engines(keys)) if self._engines is not None else None
+        told = asyncio.ensure_future(self._engines.forget(keys)) if self._engines is not None else None
         try:
             if told is not None:
                 await asyncio.to_thread(self._remove, keys)
@@ -180,8 +190,12 @@ class PromptCache:
             if told is not None:
                 told.cancel()
 
-    async def _shrink(self) -> None:
-        await asyncio.to_thread(self._sweep)
+    async def _resize(self) -> None:
+        kept = await self.state()
+        if kept.usable:
+            if self._engines is not None:
+                await self._engines.limit(kept.budget_bytes)
+            await asyncio.to_thread(self._folder.sweep, kept.budget_bytes)
         self._bus.publish(PromptCacheChanged())
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
@@ -204,7 +218,7 @@ class PromptCache:
 
     def _on_settings(self, event: SettingsChanged) -> None:
         if SETTING in event.keys and self._keeps:
-            self._begin(self._shrink() if self.on else self._forget(ALL))
+            self._begin(self._resize() if self.on else self._forget(ALL))
 
     # In a thread -----------------------------------------------------------------------------------------------------
 
@@ -216,11 +230,6 @@ class PromptCache:
                 self._folder.forget([key for key in keys if not is_temporary(key)])  # those are in memory alone
         except OSError as error:
             log.warning("prompt_cache.not_removed code=%s", os_problem(error).what.code)
-
-    def _sweep(self) -> None:
-        kept = self._look(make=False)
-        if kept.usable and kept.size_bytes > kept.budget_bytes:
-            self._folder.sweep(kept.budget_bytes)
 
     def _look(self, *, make: bool) -> Kept:
         """How it stands; with ``make`` the folder is made, for nobody else to read."""

@@ -109,7 +109,7 @@ class Services:
             kept=self.prompt_cache.filled,
             profile=lambda: self.fits.profile,
         )
-        self.prompt_cache.tells(self.engines.forget)
+        self.prompt_cache.tells(self.engines)
         self.library.before_delete(self.engines.free)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups

@@ -73,6 +73,11 @@ class PromptCache:
         how = pack((FORM, self._identity, flash, shape.kv_type, yarn, repr(adapters)))
         return hashlib.sha256(how).hexdigest()[:32]
 
+    def limit(self, budget: int) -> None:
+        """Keep so many bytes at most from now on."""
+        self._budget = budget
+        self.writer.errand(lambda: self.folder.sweep(budget))
+
     # Keeping ---------------------------------------------------------------------------------------------------------
 
     def unsaved(self, sequence: llama_context.Sequence) -> int:

@@ -110,6 +110,22 @@ def test_one_that_was_killed_while_it_wrote_is_read_again_and_says_the_same(mode
     run(main(), seconds=40)
 
 
+def test_a_smaller_size_holds_for_a_model_that_is_in_memory(model: str) -> None:
+    async def main() -> None:
+        async with running_app(engine) as app:
+            await opened(app, model)
+            folder = Folder(app.paths.prompt_cache)
+            await app.ask(LONG)
+            await until(lambda: folder.size()[1] == 1)
+            one = folder.size()[0]
+            await app.engines.limit(int(2.5 * one))
+            for turn in range(4):
+                await app.ask(f"{turn} {LONG}")
+        assert one <= folder.size()[0] <= 2.5 * one and folder.size()[1] <= 2
+
+    run(main())
+
+
 def test_a_worker_that_has_nothing_to_write_ends_at_once(model: str) -> None:
     async def main() -> None:
         async with running_app(engine) as app:

@@ -233,10 +233,13 @@ def test_what_cannot_be_removed_is_said(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_smaller_size_holds_at_once() -> None:
+    engine = ScriptedEngine()
+
     async def main() -> None:
-        async with running_app(ScriptedEngine) as app:
+        async with running_app(lambda: engine) as app:
+            await app.models.open_file(app.model_file("m.gguf"))
+            await app.ask("One")
             folder = app.paths.prompt_cache
-            folder.mkdir(parents=True)
             for number in range(4):
                 write(folder, f"chat {number}", rows=4096, row=os.urandom(128))
             assert (await app.prompt_cache.state()).conversations == 4
@@ -245,6 +248,7 @@ def test_a_smaller_size_holds_at_once() -> None:
             await until(lambda: Folder(folder).size()[0] < 1_200_000)
             state = await app.prompt_cache.state()
             assert 0 < state.size_bytes <= state.budget_bytes and state.conversations == 2
+            assert engine.limits == [state.budget_bytes]
 
     run(main())
 

@@ -37,7 +37,7 @@ class Joined:
         self.preferences = Preferences(settings_file, self.bus)
         self.prompt_cache = PromptCache(self.preferences, self.bus, paths, keeps=history)
         self.engines = Engines(lambda: engine, self.preferences, self.bus, paths, kept=self.prompt_cache.filled)
-        self.prompt_cache.tells(self.engines.forget)
+        self.prompt_cache.tells(self.engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
         self.database = Database(paths.database_file if history else None)
         self.history = History(self.database, self.bus)
