@@ -97,6 +97,7 @@ class PromptCache:
         if not _has_memory(2 * size):
             return self.writer.held == 0
         began = time.monotonic()
+        context.checkpoint(sequence)  # of models with a recurrent state only what has one comes back
         state = kv_state.take(sequence)
         seconds = time.monotonic() - began
         if size > 1 << 24:
@@ -117,10 +118,9 @@ class PromptCache:
             sequence.flash,
             sequence.born,
             b"",
-            (),
+            cost_s=count / self.speed if self.speed else 0.0,
         )
         marks = tuple((each.position, each.state) for each in sequence.checkpoints)
-        cost_s = count / self.speed if self.speed else count * 0.01
         known = before if isinstance(before, Files) else None
         sequence.files = files
         job = Job(
@@ -131,7 +131,6 @@ class PromptCache:
             marks=marks,
             before=known,
             rows=rows if known is not None else 0,
-            cost_s=cost_s,
         )
         self.writer.put(job, self._budget)
         return True
@@ -214,6 +213,8 @@ class PromptCache:
             return False
         if not kv_state.give(sequence, loaded.state, last):
             return False
+        if not self.speed and index.cost_s:
+            self.speed = index.count / index.cost_s
         tokens = array("i")
         tokens.frombytes(index.tokens)
         sequence.tokens = tokens.tolist()

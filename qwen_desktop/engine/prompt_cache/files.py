@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from qwen_desktop.core.files import open_file, read_file
 from qwen_desktop.core.packed import pack, unpack
@@ -60,6 +61,8 @@ _MERGED = 8
 _YOUNG_S = 600.0
 #: For so long, in seconds, it is remembered that a conversation was forgotten.
 _GONE_S = 2 * 86_400.0
+#: What files have besides, in bytes, is less than this.
+_OVERHEAD = 1 << 10
 #: So much of the disk stays free, in bytes.
 DISK_RESERVE = 1 << 30
 #: Seconds; conversations whose ages differ by less than twice are dropped by what it costs to read them again.
@@ -101,7 +104,8 @@ class Mark(Struct, frozen=True):
 
 class Index(Struct, frozen=True):
     """What was evaluated and where its rows are. ``tokens`` are 32-bit numbers, ``layout`` says what a row is, ``born``
-    when its first token was evaluated (``time.time``); the rest is as in ``engine.llama_context.Sequence``."""
+    when its first token was evaluated (``time.time``), ``cost_s`` about how many seconds it takes to read it all again,
+    0.0 when that is not known; the rest is as in ``engine.llama_context.Sequence``."""
 
     key: str
     tokens: bytes
@@ -111,8 +115,9 @@ class Index(Struct, frozen=True):
     flash: int
     born: float
     layout: bytes
-    segments: tuple[Segment, ...]
+    segments: tuple[Segment, ...] = ()
     marks: tuple[Mark, ...] = ()
+    cost_s: float = 0.0
 
     @property
     def count(self) -> int:
@@ -137,13 +142,12 @@ class Index(Struct, frozen=True):
 
 class Content(Struct, frozen=True):
     """What is to be written. ``rows(first, end)`` gives the rows of these tokens as blocks of bytes, ``row_bytes`` is
-    about how many a token has, ``cost_s`` about how many seconds it takes to read all of it again. ``known`` are
-    segments that hold the first tokens' rows already."""
+    about how many a token has. ``known`` are segments that hold the first tokens' rows already. ``marks`` are the
+    checkpoints, by their positions."""
 
     index: Index
     rows: Callable[[int, int], Iterable[Buffer]]
     row_bytes: int
-    cost_s: float = 0.0
     known: tuple[Segment, ...] = ()
     marks: tuple[tuple[int, bytes], ...] = ()
 
@@ -372,8 +376,8 @@ class Place:
                 _write(path, (sealed,))
                 marks[position] = Mark(path.stem, hashlib.sha256(sealed).digest(), position, len(sealed))
             check()
-            written = _with(index, segments, tuple(marks[position] for position, _ in content.marks))
-            path = self._new(f"-{max(0, min(10**9, int(content.cost_s * 1000)))}.index")
+            written = replace(index, segments=segments, marks=tuple(marks[position] for position, _ in content.marks))
+            path = self._new(f"-{max(0, min(10**9, int(index.cost_s * 1000)))}.index")
             part = path.with_suffix(".part")
             made += (part, path)
             payload = pack(written)
@@ -447,7 +451,9 @@ class Place:
     def _has_room(self, content: Content, known: tuple[Segment, ...], marks: dict[int, Mark], budget: int) -> bool:
         """Whether what is new may be written, after what others have was swept."""
         rows = content.index.count - sum(segment.used for segment in known)
-        need = rows * content.row_bytes + sum(len(data) for position, data in content.marks if position not in marks)
+        index = content.index
+        need = len(index.tokens) + len(index.layout) + 16 * len(index.steps) + _OVERHEAD
+        need += rows * content.row_bytes + sum(len(data) for position, data in content.marks if position not in marks)
         if need > budget:
             return False
         self._home.sweep(budget - need, spare=self.folder)
@@ -544,6 +550,7 @@ def _read_index(path: Path, key: str) -> Index:
         and all(0 < threads < 1 << 16 for threads in index.threads)
         and 0 <= index.flash <= count
         and math.isfinite(index.born)
+        and 0 <= index.cost_s < 1e9
         and len(index.segments) <= _MOST_SEGMENTS
         and all(map(_NAME.fullmatch, index.names))
         and all(len(each.sha256) == 32 for each in index.segments)
@@ -557,13 +564,6 @@ def _read_index(path: Path, key: str) -> Index:
     ):
         raise ValueError("its numbers are impossible")
     return index
-
-
-def _with(index: Index, segments: tuple[Segment, ...], marks: tuple[Mark, ...]) -> Index:
-    return Index(
-        index.key, index.tokens, index.steps, index.alone, index.threads, index.flash, index.born, index.layout,
-        segments, marks,
-    )  # fmt: skip
 
 
 def trimmed(segments: Sequence[Segment], rows: int) -> tuple[Segment, ...]:

@@ -45,7 +45,6 @@ class Job:
         marks: tuple[tuple[int, bytes], ...],
         before: Files | None,
         rows: int,
-        cost_s: float,
     ) -> None:
         self.cache_key = cache_key
         self.files = files
@@ -54,7 +53,6 @@ class Job:
         self.marks = marks
         self.before = before
         self.rows = rows
-        self.cost_s = cost_s
 
     @property
     def size(self) -> int:
@@ -199,7 +197,6 @@ class Writer:
             replace(job.index, layout=state.layout.pack()),
             state.rows,
             state.layout.row_bytes,
-            job.cost_s,
             known,
             job.marks,
         )

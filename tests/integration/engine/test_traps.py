@@ -164,27 +164,31 @@ def test_a_recurrent_state_is_not_taken_without_its_attention(files: Files) -> N
         made.close()
 
 
-def test_a_step_that_is_ended_harms_nobody_between_those_that_took_part(files: Files) -> None:
-    """llama.cpp puts the recurrent states of a step side by side, and so moves those of others."""
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 3, 2, 0), (3, 2, 1, 0)])
+@pytest.mark.parametrize("pair", [(0, 1), (1, 2), (2, 3), (0, 2)])
+def test_a_step_that_is_ended_harms_nobody_between_those_that_took_part(
+    files: Files, order: tuple[int, ...], pair: tuple[int, int]
+) -> None:
+    """llama.cpp puts the recurrent states of a step side by side, and so moves those of others: they lie in the order
+    in which they came."""
     made = context(files.hybrid(), streams=4, chunk=16)
     fresh = context(files.hybrid(), chunk=16)
     try:
+        for number in order:
+            made.sequences[number].stops = (20, 39)
+            made.read(made.sequences[number], [300 + number + index for index in range(40)])
+        made.flag.set()
+        with pytest.raises(AbortedError):
+            made.evaluate([Piece(made.sequences[number], (9,)) for number in pair])
+        made.flag.clear()
         for number, each in enumerate(made.sequences):
-            each.stops = fresh.sequences[0].stops = (20, 30)
-            made.read(each, [300 + number + index for index in range(40)])
-        for pair in ((0, 2), (1, 3), (0, 3)):
-            made.flag.set()
-            with pytest.raises(AbortedError):
-                made.evaluate([Piece(made.sequences[number], (9,)) for number in pair])
-            made.flag.clear()
-        for number, each in enumerate(made.sequences):
-            tokens = [300 + number + index for index in range(40)]
-            assert len(each.tokens) == 30
-            made.read(each, tokens)
-            fresh.sequences[0].forget()
-            fresh.sequences[0].stops = (20, 30)
-            fresh.read(fresh.sequences[0], tokens)
-            assert logits(made) == logits(fresh)
+            one, tokens = fresh.sequences[0], [300 + number + index for index in range(40)]
+            one.forget()
+            one.stops = (20, 39)
+            for held in (each, one):
+                held.context.read(held, tokens)
+                held.context.evaluate((Piece(held, (5,)),))
+            assert logits(made) == logits(fresh), number
     finally:
         made.close()
         fresh.close()
