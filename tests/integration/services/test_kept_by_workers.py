@@ -17,7 +17,7 @@ from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files
 from tests.app import App, run, running_app
 
-LONG = "Say it once more. " * 120
+LONG = "Say it once more. " * 40
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 from qwen_desktop.core.chat import is_temporary
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.exchange import Imported
+from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.engine.prompt_cache.files import DISK_RESERVE, Folder
+from qwen_desktop.services import services as assembly
 from qwen_desktop.services.prompt_cache import AUTOMATIC, GB, TAG, budget
 from tests.app import App, run, running_app
 from tests.prompt_cache_files import is_kept, stands_in, write
@@ -271,6 +274,35 @@ def test_the_automatic_size() -> None:
     assert budget(None, 0, 20 * GB) == 2 * GB
     assert budget(None, 0, GB // 2) == 0
     assert budget(0, 0, 500 * GB) == 0
+
+
+@pytest.mark.parametrize("slow", [0.0, 5.0])
+def test_the_end_of_the_app_leaves_engines_what_time_there_is_and_no_more(
+    slow: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds, took = 1.0, 0.0
+
+    async def main() -> float:
+        nonlocal took
+
+        async def writes() -> None:
+            nonlocal took
+            began = time.monotonic()
+            try:
+                await asyncio.sleep(60)
+            finally:
+                took = time.monotonic() - began
+
+        services = assembly.Services(find_paths())
+        await services.database.open()
+        monkeypatch.setattr(services.engines, "aclose", writes)
+        monkeypatch.setattr(services.chat, "aclose", lambda _seconds: asyncio.sleep(slow))
+        began = time.monotonic()
+        await services.aclose(seconds)
+        return time.monotonic() - began
+
+    assert run(main()) < seconds + 0.3  # a busy machine
+    assert took >= (0.7 if not slow else 0.15) * seconds
 
 
 async def until(condition: Callable[[], bool]) -> None:
