@@ -145,8 +145,10 @@ class PromptCache:
 
     def forget(self, ids: Iterable[str]) -> None:
         """These conversations are deleted: remove what is kept of them, soon. One that comes back is read again."""
+        begun = bool(self._gone)
         if self._keeps:
             self._gone.update(ids)
+        if self._gone and not begun:
             self._begin(self._forget_gone())
 
     async def clear(self) -> None:
@@ -154,6 +156,13 @@ class PromptCache:
         await self._forget(ALL)
         if (await self.state()).conversations:
             raise _not_cleared()
+
+    async def clean(self) -> None:
+        """Behind the window's start: remove what is more than there may be, by settings that were changed in their file
+        or where the disk has become full."""
+        kept = await self.state()
+        if kept.usable and kept.size_bytes > kept.budget_bytes:
+            await (self._resize() if self.on else self._forget(ALL))
 
     async def restored(self) -> None:
         """Before any model is loaded: other conversations have taken the place of those that there were."""

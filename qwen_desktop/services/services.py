@@ -225,6 +225,7 @@ class Services:
             self.history.prepare_search,
             self.blobs.clean,
             self.imports.clean,
+            self.prompt_cache.clean,
         ):
             try:
                 await step()

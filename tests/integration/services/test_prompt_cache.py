@@ -276,6 +276,21 @@ def test_the_automatic_size() -> None:
     assert budget(0, 0, 500 * GB) == 0
 
 
+@pytest.mark.parametrize("chosen", [0, 1, None])
+def test_what_a_changed_settings_file_does_not_allow_goes_behind_the_start(chosen: int | None) -> None:
+    async def main() -> None:
+        async with running_app(ScriptedEngine) as app:
+            await app.preferences.set("storage.prompt_cache_gb", chosen)
+            await until(lambda: not app.prompt_cache._tasks)
+            folder = app.paths.prompt_cache
+            folder.mkdir(parents=True, exist_ok=True)
+            row = write(folder, "one")
+            await app.prompt_cache.clean()
+            assert stands_in(folder, row) is (chosen != 0)
+
+    run(main())
+
+
 @pytest.mark.parametrize("slow", [0.0, 5.0])
 def test_the_end_of_the_app_leaves_engines_what_time_there_is_and_no_more(
     slow: float, monkeypatch: pytest.MonkeyPatch
