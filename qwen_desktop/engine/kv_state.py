@@ -114,15 +114,16 @@ def take_recurrent(sequence: Sequence) -> bytes:
     """The recurrent part of a sequence's state, by itself; empty where there is none, or no memory for it."""
     context = sequence.context
     size = int(api.llama_state_seq_get_size_ext(context.pointer, sequence.number, _PARTIAL))
+    if size < _RECURRENT.size:
+        return b""
     try:
-        state = bytearray(size)
-        data = (ctypes.c_uint8 * size).from_buffer(state)
-        if int(api.llama_state_seq_get_data_ext(context.pointer, data, size, sequence.number, _PARTIAL)) != size:
-            return b""
-        taken = bytes(state)
+        state = bytes(size)  # filled in place: nobody else has it yet, and copies of 20 to 150 MB take their time
     except MemoryError:
         return b""
-    return taken if _position(taken) == len(sequence.tokens) else b""
+    data = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+    if int(api.llama_state_seq_get_data_ext(context.pointer, data, size, sequence.number, _PARTIAL)) != size:
+        return b""
+    return state if _position(state) == len(sequence.tokens) else b""
 
 
 def give_recurrent(sequence: Sequence, checkpoint: Checkpoint) -> bool:

@@ -4,6 +4,10 @@ Conversations have the streams of one context. On processors flash attention wri
 conversation faster and all later ones slower (measured with a 0.6B: 27 against 21 ms a token after 30, 54 against 101
 after 4,096), and a context computes in one way only. So where a measured run has found such a ``border``, conversations
 begin in a small context of their own with flash attention, and go over into the large one when they have come there.
+
+What was evaluated is also ``kept`` on the disk: read back where that has clearly more of a prompt than the memory, into
+the sequence that the conversation gets in any case, and written before a sequence is given to another one. One that
+began in the small context is kept as it lies there, and comes back there, so that it goes on as it would have.
 """
 
 from __future__ import annotations
@@ -80,7 +84,7 @@ class Sequences:
         """
         tokens, key = generation.tokens, generation.request.cache_key
         taken = {other.sequence for other in others}
-        if not self._was_read_back(generation, alone=not others):
+        if not self._was_read_back(generation, taken):
             return False
         free = [each for each in self if each not in taken and each.tokens]
         own = max((each for each in free if each.key == key), key=lambda each: each.common(tokens), default=None)
@@ -126,13 +130,15 @@ class Sequences:
 
     # What is kept on the disk ----------------------------------------------------------------------------------------
 
-    def _was_read_back(self, generation: Generation, *, alone: bool) -> bool:
-        """Whether what the disk has of the prompt, clearly more than the memory, was read; where there is anything.
-        That goes on beside other answers; without any, it is waited for a moment."""
+    def _was_read_back(self, generation: Generation, taken: Collection[Sequence | None]) -> bool:
+        """Whether what the disk has of the prompt, clearly more than the memory, was read; where there is anything, and
+        a place for it. That goes on beside other answers; without any, it is waited for a moment."""
         request = generation.request
         if self._kept is None or not (request.keep and request.cache_key) or request.batch or request.again is not None:
             return True
         if not generation.looked:
+            if self._unmissed(taken) is None:
+                return True
             generation.looked = True
             tokens = generation.tokens
             have = max(each.reach(each.common(tokens)) for each in self)
@@ -142,7 +148,7 @@ class Sequences:
             )
             if found is not None:
                 generation.read_back = self._kept.read(found, lambda: generation.reason is None)
-        if generation.read_back is not None and alone:
+        if generation.read_back is not None and not taken:
             futures.wait((generation.read_back,), _LOOK_S)
         return generation.read_back is None or generation.read_back.done()
 

@@ -94,7 +94,7 @@ def test_turns_stay_within_the_bound(files: Files, kind: str, template: str, mod
     try:
         talk = Talk(steps, fresh, mode=mode)
         for turn in range(3):
-            question, edited = user(words(45, f"question{turn}")), user(words(5, "edited"))
+            question, edited = user(words(30, f"question{turn}")), user(words(5, "edited"))
             call = talk.say(question)
             if turn:
                 assert evaluated(call) <= talk.count(question) + talk.count(talk.told[-1]) + near
@@ -113,11 +113,15 @@ def test_turns_stay_within_the_bound(files: Files, kind: str, template: str, mod
             if turn == 2:
                 for each in (again, other, call):
                     talk.check(each)
+                assert call.result is not None and call.result.recipe is not None
+                same = steps.ask(replace(talk.request(question), again=call.result.recipe))
+                steps.run()  # whose prompt was read in steps that ended at checkpoints
+                assert same.result is not None and same.result.differs == () and same.tokens == call.tokens
             assert call.made is not None
             told = ChatMessage(Role.ASSISTANT, call.made.parts) if turn % 2 == 0 else assistant(words(30, "version"))
             talk.told += [question, told]
         sequence = steps.session.context.sequences[0]
-        assert len(sequence.tokens) > 3 * BOUND and 3 <= len(sequence.checkpoints) <= CHECKPOINTS
+        assert len(sequence.tokens) > 2 * BOUND and 3 <= len(sequence.checkpoints) <= CHECKPOINTS
     finally:
         steps.close()
         fresh.close()
@@ -161,6 +165,29 @@ def test_what_conversations_begin_with_is_read_once(files: Files) -> None:
         assert evaluated(call) <= 24
         second.check(call)
         assert [len(each.tokens) > 120 for each in steps.session.context.sequences] == [True, True]
+    finally:
+        steps.close()
+        fresh.close()
+
+
+def test_a_title_that_is_asked_for_in_between_costs_nothing(files: Files) -> None:
+    """It is asked for behind the answer, in the conversation's own sequence, without thinking."""
+    path = files.hybrid(template="Qwen3.5")
+    steps, fresh = Steps(path, size=2048), context(path, size=2048)
+    try:
+        talk = Talk(steps, fresh)
+        question, ask_for_it = user(words(60)), user("A title for this, please.")
+        call = talk.say(question)
+        steps.session.idle()
+        assert call.made is not None
+        answer = ChatMessage(Role.ASSISTANT, call.made.parts)
+        title = steps.ask(replace(talk.request(question, answer, ask_for_it), thinking=ThinkingMode.DIRECT))
+        steps.run()
+        assert evaluated(title) <= talk.count(ask_for_it) + 40
+        steps.session.idle()
+        assert evaluated(talk.say(question, answer, user("And then?"))) <= 60
+        assert evaluated(talk.say(question)) <= 24
+        assert evaluated(talk.say(user("Another one?"))) <= 60
     finally:
         steps.close()
         fresh.close()
@@ -226,6 +253,59 @@ def test_an_answer_that_is_stopped_keeps_its_tokens(files: Files) -> None:
         assert evaluated(more) <= 2
         assert more.made is not None
         same_or_near(fresh, call.made.prompt.tokens, more.made.tokens[len(call.made.prompt.tokens) :])
+    finally:
+        steps.close()
+        fresh.close()
+
+
+def asked_anew(talk: Talk, dice: random.Random) -> None:
+    """The next turn, another last question or an earlier one, or the same again."""
+    if dice.random() < 0.4 and len(talk.told) > 2:
+        del talk.told[dice.randrange(1, len(talk.told)) :]
+    if talk.told[-1].role is Role.USER:
+        talk.told.pop()
+    talk.told.append(user(words(dice.randrange(1, 12), f"q{dice.randrange(3)}")))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_asked_the_answers_are_those_of_a_fresh_engine(files: Files, seed: int) -> None:
+    """Turns, other answers, other questions, earlier ones, stops at any step, at the same time in three conversations
+    that have one to three sequences, beside batches."""
+    dice = random.Random(seed)
+    path = files.hybrid(dice.choice(KINDS), dice.choice(("Qwen3.5", "Qwen3", "Qwen3-Coder")))
+    shape = {"size": 700, "chunk": dice.choice((16, 64))}
+    steps, fresh = Steps(path, streams=dice.choice((1, 2, 3)), cells=2000, **shape), context(path, **shape)
+    talks = [Talk(steps, fresh, key) for key in "abc"]
+    for talk in talks:
+        talk.told = [system("Rules. " + words(dice.randrange(12)))]
+    checked = 0
+    try:
+        for _ in range(16):
+            calls: list[tuple[Talk, Call]] = []
+            for talk in dice.sample(talks, dice.randrange(1, 4)):
+                asked_anew(talk, dice)
+                calls.append((talk, steps.ask(talk.request(most=dice.choice((1, 6, 20))))))
+            for count in range(dice.choice((0, 0, 2))):
+                steps.ask(ask(words(count + 3), max_tokens=3, lively=False, batch="b"))
+            for _ in range(dice.randrange(20)):
+                steps.scheduler.step()
+            stopped = dice.choice(calls)[1]
+            if dice.random() < 0.4 and not stopped.over:
+                stopped.cancelled = True
+                steps.gate.cancelled(stopped)
+            steps.run()
+            if dice.random() < 0.5:
+                steps.session.idle()
+            for talk, call in calls:
+                assert call.result is not None
+                if call.made is None or not call.tokens:
+                    continue
+                if dice.random() < 0.5:
+                    talk.check(call)
+                    checked += 1
+                if call.made.parts and dice.random() < 0.7:
+                    talk.told.append(ChatMessage(Role.ASSISTANT, call.made.parts))
+        assert checked > 5
     finally:
         steps.close()
         fresh.close()
@@ -394,7 +474,7 @@ def test_where_there_is_no_memory_for_a_state_it_is_not_kept(files: Files, monke
     try:
         sequence = made.sequences[0]
         sequence.stops = (20,)
-        monkeypatch.setattr(kv_state, "bytearray", lambda _size: (_ for _ in ()).throw(MemoryError), raising=False)
+        monkeypatch.setattr(kv_state, "bytes", lambda _size: (_ for _ in ()).throw(MemoryError), raising=False)
         made.read(sequence, [300] * 50)
         assert len(sequence.tokens) == 50 and not sequence.checkpoints
         assert sequence.reuse([300] * 30) == 0

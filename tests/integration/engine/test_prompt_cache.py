@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from qwen_desktop.engine.llama_context import Context, Piece
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.engine.prompt_cache import cache as prompt_cache
 from qwen_desktop.engine.prompt_cache import files as kept_files
+from qwen_desktop.engine.prompt_cache import writer
 from qwen_desktop.engine.prompt_cache.cache import PromptCache
 from qwen_desktop.engine.prompt_cache.files import Folder
 from qwen_desktop.process.spawn import worker_command
@@ -328,6 +330,52 @@ def test_a_beginning_in_the_small_context_comes_back_into_it(files: Files, tmp_p
         assert all(cached > 100 for _, cached, _ in texts[1:])
         talks.close()
     assert told[0] == told[1]
+
+
+def test_what_is_forgotten_in_mid_answer_is_read_again(files: Files, tmp_path: Path) -> None:
+    request = ask("word " * 60, cache_key="talk", keep=True, max_tokens=20)
+    steps = Steps(files.small(), kept=kept(tmp_path), size=900, chunk=32)
+    try:
+        wanted = steps.answer(request)
+        steps.keep()
+        call = steps.ask(request)
+        for _ in range(12):
+            steps.scheduler.step()
+        steps.session.forget(("talk",))
+        assert not any(each.tokens for each in steps.session.sequences)
+        steps.run()
+        assert call.result is not None and call.result.finish_reason is wanted.finish_reason
+        assert call.result.stats.completion_tokens == 20 and call.result.stats.evaluated_tokens > 200
+    finally:
+        steps.close()
+
+
+def test_what_waits_to_be_written_can_be_had_at_once(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is slow, and the conversation is returned to before it is written."""
+    cache = kept(tmp_path)
+    go_on = threading.Event()
+    write = writer.Writer._write
+
+    def slow(self: writer.Writer, job: writer.Job) -> None:
+        assert go_on.wait(30)
+        write(self, job)
+
+    monkeypatch.setattr(writer.Writer, "_write", slow)
+    steps = Steps(files.small(), kept=cache, size=900, chunk=32)
+    try:
+        share = {"keep": True, "max_tokens": 3}
+        steps.answer(ask("word " * 60, cache_key="one", **share))
+        steps.answer(ask("else " * 60, cache_key="two", **share))
+        again = steps.answer(ask("word " * 60, cache_key="one", **share))
+        assert again.stats.restored_tokens == again.stats.prompt_tokens - 1 and not written(tmp_path)
+        go_on.set()
+        steps.keep()
+        assert Folder(tmp_path).size()[1] == 2
+    finally:
+        go_on.set()
+        steps.close()
 
 
 def test_tokens_that_are_evaluated_in_vain_are_counted(files: Files, tmp_path: Path) -> None:
