@@ -31,6 +31,7 @@ from qwen_desktop.services.history import History
 from qwen_desktop.services.imports import Imports
 from qwen_desktop.services.models import FileCheck, ModelFile, Models
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.prompt_cache import PromptCache
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
@@ -63,10 +64,14 @@ class App:
         for kind in ALL_EVENTS:
             self.bus.subscribe(kind, self.seen.append)
         self.preferences = Preferences(SettingsFile(paths.settings_file), self.bus)
+        self.prompt_cache = PromptCache(self.preferences, self.bus, paths)
+        engines.setdefault("kept", self.prompt_cache.filled)
         self.engines = Engines(factory, self.preferences, self.bus, paths, **engines)
+        self.prompt_cache.tells(self.engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=check)
         self.temporary = TemporaryDatabase()
         self.history = History(db, self.bus, temporary=self.temporary)
+        self.history.on_purge(self.prompt_cache.forget)
         self.search = Search(db, self.bus)
         self.backups = Backups(db, paths)
         self.arranging = Arranging(db, self.bus, self.history)
@@ -190,6 +195,7 @@ async def running_app(
         await app.drafts.aclose()
         await app.models.aclose()
         await app.engines.aclose()
+        await app.prompt_cache.aclose()
         await app.temporary.aclose()
         await db.aclose()
 

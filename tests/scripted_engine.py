@@ -226,6 +226,8 @@ class ScriptedEngine:
         self._crashed: Problem | None = None
         self.resident_bytes = self.mapped_bytes = self.gpu_layers = 0
         self.requests: list[GenerateRequest] = []
+        self.forgotten: tuple[str, ...] = ()
+        self.limits: list[int] = []
         self.loads: list[LoadRequest] = []
         self.tunes: list[TuneRequest] = []
         self.tuned: Tuning | None = None
@@ -327,6 +329,14 @@ class ScriptedEngine:
         await self.tune_gate.wait()
         assert self.tuned is not None
         return self.tuned
+
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Keep what was to be forgotten."""
+        self.forgotten += keys
+
+    async def limit(self, cache_bytes: int) -> None:
+        """Keep what the limit was to be."""
+        self.limits.append(cache_bytes)
 
     async def aclose(self) -> None:
         """Forget everything."""

@@ -50,8 +50,8 @@ DONE, FAILED = 0, 1
 
 #: The figures that ``--json`` prints.
 FIGURES = (
-    "prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
-    "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
+    "prompt_tokens", "cached_tokens", "restored_tokens", "evaluated_tokens", "completion_tokens", "thinking_tokens",
+    "ttft_s", "prompt_tokens_per_s", "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
 )  # fmt: skip
 
 

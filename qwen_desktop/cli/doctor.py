@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from qwen_desktop import __version__
 from qwen_desktop.cli import doctor_speed
-from qwen_desktop.cli.console import Console
+from qwen_desktop.cli.console import Console, exact_size
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.errors import problem_of
 from qwen_desktop.core.gguf import read_header
@@ -35,6 +35,7 @@ from qwen_desktop.core.paths import Paths
 from qwen_desktop.core.slowness import Diagnosis
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill, shown
 from qwen_desktop.engine.local import LocalWorkerEngine
+from qwen_desktop.engine.prompt_cache.files import Folder
 from qwen_desktop.engine.worker import About
 from qwen_desktop.hardware import cpu, memory
 from qwen_desktop.process import one_shot
@@ -186,6 +187,12 @@ def _folders(paths: Paths) -> Iterator[Check]:
     yield _judged("Free disk space", f"{free / 1e9:.1f} GB", free > LITTLE_DISK, hint)
 
 
+def _kept_ready(paths: Paths) -> Iterator[Check]:
+    size, chats = Folder(paths.prompt_cache).size()
+    value = fill(QT_TRANSLATE_NOOP("doctor", "%n chat(s), {size}"), {"n": chats, "size": exact_size(size)})
+    yield Check("Chats kept ready", "ok", f"{value} ({paths.prompt_cache})")
+
+
 def _existing(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -292,5 +299,6 @@ _CHECKS: tuple[Callable[[Paths], Iterator[Check]], ...] = (
     _folders,
     _settings,
     _history,
+    _kept_ready,
     _display,
 )

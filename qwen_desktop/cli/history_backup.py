@@ -41,6 +41,7 @@ async def restore(run: CommandRun, path: Path, *, yes: bool) -> int:
         return 1
     async with run.services() as services:  # its history is another one, in memory
         restored, kept = await services.backups.restore(source, _progress(run))
+        await services.prompt_cache.restored()
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(restored.created))
     done = QT_TRANSLATE_NOOP("backup", "Restored: %n chat(s), as of {date}.")
     console.line(fill(done, {"n": restored.conversations, "date": made}))

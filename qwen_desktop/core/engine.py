@@ -442,5 +442,12 @@ class LocalEngine(Engine, Protocol):
         """Measure how the loaded model runs best here; ends early (``whole`` False) when something else is wanted of
         the engine. Raises ``AppError``."""
 
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Forget what was evaluated under these ``cache_key``s, ``("*",)`` for all: in memory, what is being written,
+        and on the disk. Raises ``AppError``."""
+
+    async def limit(self, cache_bytes: int) -> None:
+        """Keep so many bytes at most from now on, as ``LoadRequest.cache_bytes`` says. Raises ``AppError``."""
+
     def on_end(self, callback: Callable[[Problem], None]) -> None:
         """Have ``callback`` told, on the loop, whenever the worker has ended without having been asked to."""

@@ -60,6 +60,12 @@ class Paths(Struct, frozen=True):
         return self.data / "blobs"
 
     @property
+    def prompt_cache(self) -> Path:
+        """What models have read of conversations: it can be made again, so it is in no backup and on no other
+        computer."""
+        return self.cache / "prompts"
+
+    @property
     def guide_file(self) -> Path:
         return self.resources / "guide" / "guide.gguf"
 

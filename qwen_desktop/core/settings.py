@@ -305,6 +305,15 @@ class StorageSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Copies before an update"),
         QT_TRANSLATE_NOOP("settings", "Copies of all chats, kept from before updates that store them in a new way."),
     )] = 3
+    prompt_cache_gb: Annotated[Annotated[int, Meta(ge=0, le=1000)] | None, Info(
+        QT_TRANSLATE_NOOP("settings", "Space for chats kept ready"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Models go on with these chats without reading them again. Automatic: up to 4 GB, and a tenth of the disk "
+            "that is free. 0 keeps none.",
+        ),
+        unit=QT_TRANSLATE_NOOP("settings", "{n} GB"), offers=(0, 1, 2, 4, 8, 16, 32),
+    )] = None
     recent_models: Annotated[tuple[str, ...], Info(
         QT_TRANSLATE_NOOP("settings", "Recently opened models"), hidden=True, path=True,
     )] = ()

@@ -33,6 +33,8 @@ from qwen_desktop.process.rpc import Client, RunningCall
 
 log = logging.getLogger(__name__)
 
+#: A worker that is ended and still writes what it has read has so long for that, in seconds; any other ends at once.
+WRITE_S = 2.0
 #: After asking a run to stop, its last words are waited for this long, in seconds.
 _LAST_WORDS_S = 2.0
 
@@ -118,7 +120,7 @@ class LocalWorkerEngine:
             if self._closed:
                 raise _closed()
             if self._path not in ("", request.path):
-                await self._client.stop()
+                await self._client.stop(WRITE_S)
             self.info, self._crash, self._path = None, None, request.path
             try:
                 await self._client.start()
@@ -176,11 +178,17 @@ class LocalWorkerEngine:
         with self._client.open("forget", keys, object, object) as call:
             await call.finish()
 
+    async def limit(self, cache_bytes: int) -> None:
+        """Keep so many bytes at most from now on, as ``LoadRequest.cache_bytes`` says. Raises ``AppError``."""
+        self._check(self.info)
+        with self._client.open("limit", cache_bytes, object, object) as call:
+            await call.finish()
+
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True
         self.info = None
-        await self._client.aclose()
+        await self._client.aclose(WRITE_S)
 
     def _check(self, info: ModelInfo | None) -> None:
         if self._closed:

@@ -4,6 +4,10 @@ Conversations have the streams of one context. On processors flash attention wri
 conversation faster and all later ones slower (measured with a 0.6B: 27 against 21 ms a token after 30, 54 against 101
 after 4,096), and a context computes in one way only. So where a measured run has found such a ``border``, conversations
 begin in a small context of their own with flash attention, and go over into the large one when they have come there.
+
+What was evaluated is also ``kept`` on the disk: read back where that has clearly more of a prompt than the memory, into
+the sequence that the conversation gets in any case, and written before a sequence is given to another one. One that
+began in the small context is kept as it lies there, and comes back there, so that it goes on as it would have.
 """
 
 from __future__ import annotations

@@ -75,7 +75,8 @@ class Worker:
     waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
     returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
     tokens, ``count_texts`` (a tuple of texts) those of each, also while answers are made. ``forget`` (a tuple of cache
-    keys, ``("*",)`` for all) forgets conversations in memory and on the disk.
+    keys, ``("*",)`` for all) forgets conversations in memory and on the disk; ``limit`` (bytes) says how much there may
+    be from now on.
 
     Once stdin is closed, what was evaluated and is to be kept is still written, for ``_END_S`` at most.
     """
@@ -192,6 +193,9 @@ class Worker:
         if request.method == "forget":
             self._forget(request)
             return
+        if request.method == "limit":
+            request.do(lambda: self._limit(request.params(int)))
+            return
         try:
             if request.method != "generate":
                 raise unknown_job(request.method)
@@ -213,6 +217,10 @@ class Worker:
                 request.do(lambda: None)
         except Exception as error:
             request.fail(error)
+
+    def _limit(self, budget: int) -> None:
+        if self._session is not None and self._session.kept is not None:
+            self._session.kept.limit(budget)
 
     def _keep_last(self) -> None:
         """The process ends: keep what is not, for as long as there is time."""

@@ -302,6 +302,7 @@ class Answers:
             grammar=asked.grammar,
             go_on=bool(so_far) and so_far[-1].role is Role.ASSISTANT,
             adapters=adapters,
+            keep=settings.storage.prompt_cache_gb != 0 and self._history.is_kept(conversation.id),
         )
         if asked.original is not None:
             request = as_then(request, asked.original)

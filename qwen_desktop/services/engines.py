@@ -24,7 +24,7 @@ from typing import Any
 from msgspec import structs
 
 from qwen_desktop.core.engine import LoadRequest, LocalEngine
-from qwen_desktop.core.errors import Cancelled, Problem, UserFacing, error_of, problem_of
+from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, error_of, problem_of
 from qwen_desktop.core.hardware import Memory
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions, ModelRef, merged
 from qwen_desktop.core.paths import Paths
@@ -50,8 +50,8 @@ class Engines:
     own; ``options`` how a file is to be loaded whatever the settings say; ``profile`` what "automatic" means on this
     computer. ``needs`` says how many bytes of main memory must be free for a load, and ``free`` how many are; without
     them one model stays beside the guide. ``tuned`` fills in what was measured where a load leaves the choice to the
-    engine: at the load, so that a result that comes while the model is in memory never has a conversation read anew. A
-    minute has ``minute_s`` seconds.
+    engine: at the load, so that a result that comes while the model is in memory never has a conversation read anew.
+    ``kept`` says then where it keeps what it has read. A minute has ``minute_s`` seconds.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Engines:
         options: Callable[[str], LoadOptions] | None = None,
         needs: Callable[[LoadRequest], Awaitable[int]] | None = None,
         tuned: Callable[[LoadRequest], LoadRequest] | None = None,
+        kept: Callable[[LoadRequest], Awaitable[LoadRequest]] | None = None,
         profile: Callable[[], Profile] = lambda: USUAL,
         free: Callable[[], Memory] = memory.read,
         clock: Callable[[], float] = time.monotonic,
@@ -78,6 +79,7 @@ class Engines:
         self._options = options
         self._needs = needs
         self._tuned = tuned or partial(filled, tuning=None)
+        self._kept = kept
         self._profile = profile
         self._free = free
         self._clock = clock
@@ -179,6 +181,31 @@ class Engines:
             await self._end_load(record)
             if record.local is not None and not self._leases.wanted(record):
                 await self._evict(record)
+
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Have all engines forget what they have read under these cache keys. When this returns none of them writes
+        any of it to the disk, also none that was leaving memory."""
+        records, leaving = tuple(self._records.values()), tuple(self._leaving)
+        await asyncio.gather(*(self._forget(record, keys) for record in records), return_exceptions=True)
+        if leaving:
+            await asyncio.wait(leaving)
+
+    async def limit(self, cache_bytes: int) -> None:
+        """Have the engines with a model keep so many bytes of what they have read, at most, from now on."""
+        engines = [record.engine for record in self._records.values() if record.engine is not None and record.local]
+        await asyncio.gather(*(engine.limit(cache_bytes) for engine in engines), return_exceptions=True)
+
+    async def _forget(self, record: Record, keys: tuple[str, ...]) -> None:
+        if record.load is not None:  # it reads nothing yet; what it had read before may just be written
+            await asyncio.wait({record.load})
+        engine = record.engine
+        try:
+            if engine is not None:
+                await engine.forget(keys)
+        except AppError as error:  # its process has ended, or is about to
+            log.info("engine.not_told code=%s", error.problem.what.code)
+            if self._leaving:
+                await asyncio.wait(self._leaving)
 
     def refuse(self) -> None:
         """Begin nothing any more, and send away who waits for a turn: each would begin the next load."""
@@ -307,7 +334,10 @@ class Engines:
                 engine = record.engine = self._factory()
                 engine.on_end(partial(self._on_end, record, engine))
             record.request = request
-            async for progress in engine.load(self._tuned(request)):
+            asked = self._tuned(request)
+            if self._kept is not None and request.path != self._guide:  # which reads so fast that nothing need be kept
+                asked = await self._kept(asked)
+            async for progress in engine.load(asked):
                 size, seconds = progress.total_bytes or state.size_bytes, self._clock() - began
                 state = EngineState(ModelStatus.LOADING, progress.fraction, size, seconds)
                 self._tell(record, state)

@@ -242,6 +242,10 @@ class DownloadsChanged(Struct, frozen=True):
     """Downloads were added, removed or put in another order."""
 
 
+class PromptCacheChanged(Struct, frozen=True):
+    """Less is kept of what models have read, or another amount may be."""
+
+
 class PromptTemplatesChanged(Struct, frozen=True):
     """A prompt template was added, changed or removed."""
 

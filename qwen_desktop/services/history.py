@@ -78,6 +78,7 @@ class History:
         self._clock = clock
         self._held: dict[str, Callable[[], Message]] = {}
         self._before_delete: list[Callable[[str], Awaitable[None]]] = []
+        self._on_purge: list[Callable[[Sequence[str]], None]] = []
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -278,12 +279,20 @@ class History:
         for stop in tuple(self._before_delete):
             await stop(conversation_id)
 
+    def on_purge(self, forget: Callable[[Sequence[str]], None]) -> None:
+        """Have ``forget(conversation_ids)`` called when messages of these are removed for good, or all."""
+        self._on_purge.append(forget)
+
     async def recover(self) -> int:
         """At the window's start: mark answers that a killed app left unfinished as interrupted and return how many
         they were; remove what was deleted in the last session for good. Not for commands: a window may be running."""
         interrupted = await self._db.call(messages.recover)
+        touched = await self._db.call(branches.with_deleted)
         purged = await self._db.call(conversations.purge)
         pruned = await self._db.call(branches.purge)
+        if touched:
+            for forget in self._on_purge:
+                forget(touched)
         if interrupted or purged or pruned:
             log.info("history.recovered interrupted=%d purged=%d pruned=%d", len(interrupted), purged, pruned)
         return len(interrupted)
@@ -476,6 +485,10 @@ class History:
     def now(self) -> float:
         """The time for new messages, seconds since the epoch."""
         return self._clock()
+
+    def is_kept(self, conversation_id: str) -> bool:
+        """Whether what is said in it reaches the disk."""
+        return self._of(conversation_id).kept
 
     def _of(self, identity: str) -> Database:
         """Where a conversation lies, or a message, by its id."""

@@ -39,6 +39,7 @@ from qwen_desktop.services.machines import Machines
 from qwen_desktop.services.models import ModelFile, Models
 from qwen_desktop.services.offline import OfflineSwitch
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.prompt_cache import PromptCache
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.prompt_templates import PromptTemplates
 from qwen_desktop.services.search import Search
@@ -55,6 +56,8 @@ log = logging.getLogger(__name__)
 
 #: The whole shut-down takes no longer, in seconds.
 SHUTDOWN_S = 3.0
+#: The share of it that the steps after the engines' have.
+AFTER_ENGINES = 0.18
 #: Models and downloads are looked at this many seconds after the history is there: the first page comes first.
 RESTORE_AFTER_S = 0.5
 
@@ -94,6 +97,7 @@ class Services:
         self.awake = Awake(self.bus)
         tunings = KeptTunings(self.machines, paths)
         self._restoring: asyncio.Task[None] | None = None
+        self.prompt_cache = PromptCache(self.preferences, self.bus, paths, keeps=history)
         self.engines = Engines(
             lambda: LocalWorkerEngine(worker_command("engine")),
             self.preferences,
@@ -103,14 +107,17 @@ class Services:
             options=self.library.options,
             needs=self.fits.needs,
             tuned=tunings.filled,
+            kept=self.prompt_cache.filled,
             profile=lambda: self.fits.profile,
         )
+        self.prompt_cache.tells(self.engines)
         self.library.before_delete(self.engines.free)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=self._check)
         backups = self.preferences.settings.storage.backups
         self.database = Database(paths.database_file if history else None, backups=backups)
         self.temporary = TemporaryDatabase()
         self.history = History(self.database, self.bus, temporary=self.temporary)
+        self.history.on_purge(self.prompt_cache.forget)
         self.search = Search(self.database, self.bus)
         self.arranging = Arranging(self.database, self.bus, self.history)
         self.blobs = Blobs(self.database, paths.blobs, temporary=self.temporary)
@@ -164,8 +171,9 @@ class Services:
 
     async def aclose(self, seconds: float = SHUTDOWN_S) -> None:
         """Refuse new work, stop answers, flush, end the workers, close the database: in this order, ``seconds`` at
-        most."""
+        most. What the steps before the engines' did not take is theirs: they may be writing what they have read."""
         self.engines.refuse()
+        until = asyncio.get_running_loop().time() + seconds
         for name, step, share in (
             ("restore", self._stop_restoring, 0.01),
             ("tuning", self.tuner.aclose, 0.01),
@@ -179,14 +187,16 @@ class Services:
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
             ("library", self.library.aclose, 0.02),
-            ("engines", self.engines.aclose, 0.18),
+            ("engines", self.engines.aclose, 0.16),
+            ("prompt cache", self.prompt_cache.aclose, 0.02),
             ("transfers", self.transfers.aclose, 0.04),
             ("jobs", self.jobs.aclose, 0.04),
             ("temporary", self.temporary.aclose, 0.01),
             ("database", self.database.aclose, 0.07),
         ):
+            spare = until - asyncio.get_running_loop().time() - seconds * AFTER_ENGINES if name == "engines" else 0.0
             try:
-                async with asyncio.timeout(seconds * share):
+                async with asyncio.timeout(max(seconds * share, spare)):
                     await step()
             except TimeoutError:
                 log.warning("shutdown.slow step=%s", name)
@@ -199,6 +209,7 @@ class Services:
     async def _finish_restore(self) -> None:
         try:
             if self.database.path is not None and await self.backups.pending() and await self.backups.finish_pending():
+                await self.prompt_cache.restored()
                 self.bus.publish(Notified(RESTORED))
         except AppError as error:
             log.warning("backup.not_restored code=%s", error.problem.what.code)
@@ -216,6 +227,7 @@ class Services:
             self.history.prepare_search,
             self.blobs.clean,
             self.imports.clean,
+            self.prompt_cache.clean,
         ):
             try:
                 await step()

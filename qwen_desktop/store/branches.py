@@ -257,6 +257,15 @@ def withdraw(connection: sqlite3.Connection, made: Sequence[str], leaf: str | No
     return _changed(connection, conversation_id)
 
 
+def with_deleted(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """The conversations that are deleted, and those with deleted messages."""
+    found = connection.execute(
+        "SELECT id FROM conversations WHERE deleted_at >= 0 "
+        "UNION SELECT conversation_id FROM messages WHERE deleted_at IS NOT NULL"
+    )
+    return tuple(row[0] for row in found)
+
+
 def purge(connection: sqlite3.Connection) -> int:
     """Remove deleted messages for good and return how many they were."""
     if connection.execute("SELECT 1 FROM messages WHERE deleted_at IS NOT NULL").fetchone() is None:

@@ -143,7 +143,12 @@ class SlowDialog(ScrollDialog):
         on_cards = min(local.gpu_layers, layers) if local is not None else 0
         part = self.tr("{part} of %n layer(s)", "", layers)
         of = self.tr("{part} of %n token(s)", "", stats.context_size if stats is not None else 0)
-        read = self.tr("%n token(s), of which {cached} were kept", "", stats.prompt_tokens if stats is not None else 0)
+        tokens, restored = (stats.prompt_tokens, stats.restored_tokens) if stats is not None else (0, 0)
+        read = (
+            self.tr("%n token(s), {cached} of them not read again ({restored} were on the disk)", "", tokens)
+            if restored
+            else self.tr("%n token(s), {cached} of them not read again", "", tokens)
+        )
         taken = self.tr("{part} of %n processor(s)", "", machine.cpu.logical or 0)
         seconds = texts.seconds
         return [
@@ -153,7 +158,9 @@ class SlowDialog(ScrollDialog):
             (self.tr("First word after"), seconds(stats.ttft_s) if stats is not None and stats.ttft_s else ""),
             (
                 self.tr("Question"),
-                texts.fill(read, cached=stats.cached_tokens) if stats is not None and stats.prompt_tokens else "",
+                texts.fill(read, cached=stats.cached_tokens, restored=stats.restored_tokens)
+                if stats is not None and stats.prompt_tokens
+                else "",
             ),
             (self.tr("Thinking"), seconds(stats.thinking_s) if stats is not None and stats.thinking_s else ""),
             (

@@ -484,6 +484,16 @@
         </message>
     </context>
     <context>
+        <name>PromptCacheCard</name>
+        <message numerus="yes">
+            <source>%n chat(s)</source>
+            <translation>
+                <numerusform>%n chat</numerusform>
+                <numerusform>%n chats</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>PromptChip</name>
         <message numerus="yes">
             <source>%n attachment(s)</source>
@@ -554,10 +564,17 @@
     <context>
         <name>SlowDialog</name>
         <message numerus="yes">
-            <source>%n token(s), of which {cached} were kept</source>
+            <source>%n token(s), {cached} of them not read again</source>
             <translation>
-                <numerusform>%n token, of which {cached} were kept</numerusform>
-                <numerusform>%n tokens, of which {cached} were kept</numerusform>
+                <numerusform>%n token, {cached} of them not read again</numerusform>
+                <numerusform>%n tokens, {cached} of them not read again</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>%n token(s), {cached} of them not read again ({restored} were on the disk)</source>
+            <translation>
+                <numerusform>%n token, {cached} of them not read again ({restored} were on the disk)</numerusform>
+                <numerusform>%n tokens, {cached} of them not read again ({restored} were on the disk)</numerusform>
             </translation>
         </message>
         <message numerus="yes">

@@ -35,11 +35,12 @@ log = logging.getLogger(__name__)
 #: Fewer tokens are sooner read than kept; and so many more must be on the disk than in memory.
 WORTH = 64
 #: Taking a state may hold up others for so long, in seconds: when nothing is to do, and when somebody waits.
-_MOST_S, _MOST_URGENT_S = 0.4, 0.15
+_MOST_S, _MOST_URGENT_S = 0.5, 0.15
 #: So many bytes wait to be written at most, unless it is one state alone.
 _MOST_HELD = 1 << 30
-#: What is copied and read in a second, in bytes, until it was measured.
-_COPIED, _READ = 1.5e9, 3e8
+#: What is copied and read in a second, in bytes, until it was measured, and what is copied at least: a moment in which
+#: others used the computer says nothing of the next.
+_COPIED, _READ, _SLOWEST = 1.5e9, 3e8, 1e9
 #: Of a model's file so many pieces of so many bytes tell it from others with the same header.
 _PIECES, _PIECE = 64, 4096
 
@@ -75,6 +76,11 @@ class PromptCache:
         how = pack((FORM, self._identity, flash, shape.kv_type, yarn, repr(adapters)))
         return hashlib.sha256(how).hexdigest()[:32]
 
+    def limit(self, budget: int) -> None:
+        """Keep so many bytes at most from now on."""
+        self._budget = budget
+        self.writer.errand(lambda: self.folder.sweep(budget))
+
     # Keeping ---------------------------------------------------------------------------------------------------------
 
     def unsaved(self, sequence: llama_context.Sequence) -> int:
@@ -99,7 +105,7 @@ class PromptCache:
         state = kv_state.take(sequence)
         seconds = time.monotonic() - began
         if size > 1 << 24:
-            self._copied = size / max(seconds, 1e-3)
+            self._copied = max(size / max(seconds, 1e-3), 0.8 * self._copied, _SLOWEST)
         before, rows = sequence.files, sequence.on_disk
         sequence.on_disk = count
         if not state:
@@ -199,7 +205,7 @@ class PromptCache:
     def _was_read(self, done: Future[Loaded | None], seconds: float) -> None:
         loaded = done.result() if done.exception() is None else None
         if loaded is not None and len(loaded.state) > 1 << 24:
-            self._read_back = len(loaded.state) / max(seconds, 1e-3)
+            self._read_back = max(len(loaded.state) / max(seconds, 1e-3), 0.5 * self._read_back)
 
     def give(self, loaded: Loaded, sequence: llama_context.Sequence, adapters: object) -> bool:
         """Have ``sequence``, which is empty, hold what was read back; False where llama.cpp does not take it."""

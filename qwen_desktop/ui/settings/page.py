@@ -24,6 +24,7 @@ from qwen_desktop.ui.settings.about import AboutSection
 from qwen_desktop.ui.settings.backups import BackupsCard
 from qwen_desktop.ui.settings.controls import AUTOMATIC
 from qwen_desktop.ui.settings.downloads import DownloadsCard
+from qwen_desktop.ui.settings.prompt_cache import PromptCacheCard
 from qwen_desktop.ui.settings.rows import SettingRow
 from qwen_desktop.ui.settings.section import SettingsSection
 from qwen_desktop.ui.settings.speed import SpeedCard
@@ -42,7 +43,7 @@ EXTRAS: dict[str, tuple[Callable[[UiContext, QWidget], QWidget], ...]] = {
     "chat": (TemplatesCard,),
     "engine": (SpeedCard,),
     "downloads": (DownloadsCard,),
-    "storage": (StorageCard, ExchangeCard, BackupsCard),
+    "storage": (PromptCacheCard, StorageCard, ExchangeCard, BackupsCard),
 }
 #: What stands above the rows of a section.
 _ABOVE: dict[str, Callable[[UiContext, QWidget], QWidget]] = {"engine": TuningCard}

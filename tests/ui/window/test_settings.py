@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QLabel
 from qwen_desktop.core.settings import declared
 from qwen_desktop.ui.settings.controls import SwitchControl
 from qwen_desktop.ui.settings.page import SettingsPage
+from qwen_desktop.ui.settings.storage import StorageCard
 from qwen_desktop.ui.widgets.labels import Paragraph
 from qwen_desktop.ui.widgets.surface import Card
 
@@ -192,10 +193,10 @@ async def test_storage_tells_the_folder_and_its_size(make: Make) -> None:
     page.show_section("storage")
     await ui.rest()
     await asyncio.sleep(0.02)
-    card = page.sections["storage"].extra.itemAt(0).widget()
-    assert str(ui.app.paths.data) in card.place.text()  # type: ignore[union-attr] # a StorageCard
-    assert "History" in card.sizes.text()  # type: ignore[union-attr]
-    assert "kB" in card.sizes.text()  # type: ignore[union-attr]
+    card = page.sections["storage"].findChild(StorageCard)
+    assert str(ui.app.paths.data) in card.place.text()
+    assert "History" in card.sizes.text()
+    assert "kB" in card.sizes.text()
 
 
 async def test_about_says_that_this_is_unofficial(make: Make) -> None:

@@ -21,6 +21,7 @@ from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.history import History
 from qwen_desktop.services.models import Models
 from qwen_desktop.services.preferences import Preferences
+from qwen_desktop.services.prompt_cache import PromptCache
 from qwen_desktop.services.search import Search
 from qwen_desktop.store.database import Database
 from qwen_desktop.store.settings_file import SettingsFile
@@ -34,7 +35,9 @@ class Joined:
     def __init__(self, paths: Paths, settings_file: SettingsFile, engine: ScriptedEngine, *, history: bool) -> None:
         self.bus = EventBus()
         self.preferences = Preferences(settings_file, self.bus)
-        self.engines = Engines(lambda: engine, self.preferences, self.bus, paths)
+        self.prompt_cache = PromptCache(self.preferences, self.bus, paths, keeps=history)
+        self.engines = Engines(lambda: engine, self.preferences, self.bus, paths, kept=self.prompt_cache.filled)
+        self.prompt_cache.tells(self.engines)
         self.models = Models(self.engines, self.preferences, self.bus, paths, check=any_file)
         self.database = Database(paths.database_file if history else None)
         self.history = History(self.database, self.bus)
@@ -58,6 +61,7 @@ def builder(engine: ScriptedEngine) -> Callable[..., AbstractAsyncContextManager
             await services.chat.aclose()
             await services.models.aclose()
             await services.engines.aclose()
+            await services.prompt_cache.aclose()
             await services.database.aclose()
 
     return build

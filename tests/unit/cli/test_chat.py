@@ -62,7 +62,8 @@ def test_json_is_one_object_with_exactly_the_promised_fields(command: Command, t
     assert (found["text"], found["thinking"], found["finish_reason"]) == ("Привет.", "Hm.", "stop")
     assert found["model"] == "Some Model"
     assert set(found["stats"]) == {
-        "prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
+        "prompt_tokens", "cached_tokens", "restored_tokens", "evaluated_tokens", "completion_tokens",
+        "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
         "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
     }  # fmt: skip
     assert found["stats"]["completion_tokens"] == 10

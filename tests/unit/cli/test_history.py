@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from qwen_desktop.cli.app import main
 from qwen_desktop.core.chat import Conversation, Message, Status
 from qwen_desktop.core.parts import FilePart, Role, TextPart
+from qwen_desktop.core.paths import find_paths
 from qwen_desktop.services.history import History
+from tests.prompt_cache_files import stands_in, write
 from tests.unit.cli.test_continue import put, stored
 
 Command = Callable[..., Any]
@@ -134,3 +137,18 @@ def test_the_commands_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["history", "--help"], None) == 0  # type: ignore[arg-type] # no services are made
     printed = capsys.readouterr().out
     assert all(word in printed for word in ("list", "show", "delete", "search", "backup", "restore"))
+
+
+def test_what_was_kept_ready_of_a_chat_goes_with_it_and_a_backup_has_none_of_it(command: Command, home: Path) -> None:
+    fill(home)
+    folder = find_paths().prompt_cache
+    folder.mkdir(parents=True)
+    rivers, travel = write(folder, RIVERS.id), write(folder, TRAVEL.id)
+    backup = home / "mine.zip"
+    assert command("history", "backup", str(backup)).code == 0
+    names = zipfile.ZipFile(backup).namelist()
+    assert names and not any("prompts" in name or name.endswith((".rows", ".index")) for name in names)
+    assert command("history", "delete", RIVERS.id, "--yes").code == 0
+    assert not stands_in(folder, rivers) and stands_in(folder, travel)
+    assert command("history", "restore", str(backup), "--yes").code == 0
+    assert not stands_in(folder, travel)
