@@ -50,7 +50,7 @@ DONE, FAILED = 0, 1
 #: The figures that ``--json`` prints.
 FIGURES = (
     "prompt_tokens", "cached_tokens", "completion_tokens", "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
-    "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
+    "decode_tokens_per_s", "load_s", "memory_bytes", "cpu", "drafted_tokens", "accepted_tokens",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import Part, Role, visible_text
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine.call_text import CALL, CALLED
+from qwen_desktop.engine.drafting.policy import Costs, Drafts
 from qwen_desktop.engine.going_on import Written
 from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
@@ -45,7 +46,9 @@ class Generation:
     many tokens prompt and answer can have together.
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
-    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``close`` it in any case.
+    events as they come. ``constraint`` keeps the answer to a form, but not its thought. With ``costs`` it may be
+    written ahead: what is likely to come is guessed and verified together, each token chosen as it would be without.
+    ``close`` it in any case.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Generation:
         emit: Callable[[tuple[Event, ...]], None],
         began: float,
         constraint: Constraint | None = None,
+        costs: Costs | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -104,6 +108,13 @@ class Generation:
         )
         self._constraint = constraint
         self._replay: Iterator[Piece] | None = None
+        self._drafts = Drafts(self.tokens, costs) if costs is not None else None
+        #: in which steps it was written when it is made again, the next one last
+        then = request.again.written if request.again is not None else ()
+        self._then = [(size, kept) for size, kept, times in reversed(then) for _ in range(times)]
+        self._written_in: list[list[int]] = []
+        self._broken = self._strays = False
+        self._drafted = self._accepted = 0
         self._cached = self._read = self._written = 0
         self._read_s = self._told = self._flushed = self._lived = 0.0
         self._first = self._last = 0.0
@@ -161,6 +172,7 @@ class Generation:
     def start(self, sequence: Sequence) -> None:
         """Go on in ``sequence``, with what it remembers of this. What it remembers else is forgotten."""
         self.sequence = sequence
+        self._broken |= self._written > 0
         again = self.request.again if not self._written else None
         if again is not None:
             sequence.forget()
@@ -176,10 +188,11 @@ class Generation:
         """What was evaluated lies in ``sequence`` now, or is lost."""
         if self.sequence is None or not sequence.tokens:
             self._replay = None
+            self._broken |= self._written > 0
         self.sequence = sequence
 
-    def next_piece(self) -> Piece:
-        """What to evaluate next."""
+    def next_piece(self, *, ahead: bool = False) -> Piece:
+        """What to evaluate next; with guesses for what comes then where it writes ``ahead``."""
         sequence = self._in_sequence()
         if self._replay is not None:
             piece = next(self._replay, None)
@@ -187,7 +200,22 @@ class Generation:
                 return piece
             self._replay = None
         part = sequence.context.next_part(sequence, self.tokens)
-        return Piece(sequence, part, len(part) == self.missing)
+        if len(part) < self.missing or self.reading:
+            return Piece(sequence, part, int(len(part) == self.missing))
+        draft = self._draft(sequence, ahead=ahead)
+        return Piece(sequence, [*part, *draft], 1 + len(draft))
+
+    def _draft(self, sequence: Sequence, *, ahead: bool) -> list[int]:
+        """What is likely to come after the last token."""
+        shape, drafts = sequence.context.shape, self._drafts
+        if drafts is None:
+            return []
+        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens) + 1)
+        most = min(room, self._steering.limit - self._written) - 1
+        if self.request.again is None:
+            return drafts.next(most) if ahead else []
+        length = self._then[-1][0] - 1 if self._then else 0
+        return drafts.again(length) if 0 < length <= most else []
 
     def _in_sequence(self) -> Sequence:
         if self.sequence is None:
@@ -202,10 +230,15 @@ class Generation:
         if self.reading:
             self._read += len(piece.tokens)
             self._read_s += seconds
+            self._broken |= self._written > 0
             self._progress()
+            if self._drafts is not None:
+                self._drafts.prepare()
+        elif self._drafts is not None:
+            self._drafts.took(piece.wanted - 1, seconds)
         if piece.wanted:
             try:
-                self._choose(context, row)
+                self._choose_all(context, piece, row)
             except NotNumbersError:
                 piece.sequence.forget()  # what is remembered is no better
                 self._end(FinishReason.ERROR)
@@ -213,6 +246,37 @@ class Generation:
             except UserFacing:
                 self._end(FinishReason.ERROR)
                 raise
+
+    def _choose_all(self, context: Context, piece: Piece, row: int) -> None:
+        """Choose a token, and one more behind each guess that was it; what was evaluated beyond is forgotten."""
+        sequence, draft = piece.sequence, piece.tokens[len(piece.tokens) - piece.wanted + 1 :]
+        self._drafted += len(draft)
+        writes = self._written > 0
+        kept = 0
+        try:
+            for kept in range(1, piece.wanted + 1):
+                before = self._written
+                self._choose(context, row - piece.wanted + kept)
+                guessed = kept <= len(draft) and self._written > before and self.tokens[-1] == draft[kept - 1]
+                self._accepted += guessed
+                if self.reason is not None or not guessed:
+                    break
+        finally:
+            length = len(sequence.tokens) - piece.wanted + kept
+            if kept < piece.wanted and not context.cut(sequence, length):
+                sequence.forget()  # it is read again
+            if writes:
+                self._wrote(piece.wanted, kept)
+
+    def _wrote(self, size: int, kept: int) -> None:
+        """A step of so many tokens wrote; so many of them stay."""
+        if self._then:
+            self._strays |= self._then.pop() != (size, kept)
+        last = self._written_in[-1] if self._written_in else None
+        if last is not None and last[:2] == [size, kept]:
+            last[2] += 1
+        else:
+            self._written_in.append([size, kept, 1])
 
     def cancel(self) -> None:
         """It is not wanted any more; what there is of it is its answer."""
@@ -283,10 +347,17 @@ class Generation:
             return
         self.reason = reason
         if self._written:
-            self.exact = self.sequence is not None and self.sequence.alone and self._single_steps()
+            whole = not self._broken if self._drafted else self._single_steps
+            self.exact = self.sequence is not None and self.sequence.alone and not self._strays and whole
         self._stream.finish(cut=reason is not FinishReason.STOP)
         self._flush()
 
+    @property
+    def written_steps(self) -> tuple[tuple[int, int, int], ...]:
+        """The steps that wrote it, nothing where that was token by token."""
+        return tuple((size, kept, times) for size, kept, times in self._written_in) if self._drafted else ()
+
+    @property
     def _single_steps(self) -> bool:
         """Whether the answer was written token by token, in the sequence that read its prompt."""
         steps = self._in_sequence().all_steps()
@@ -309,7 +380,7 @@ class Generation:
 
     @property
     def _used(self) -> int:
-        return len(self.sequence.tokens) if self.sequence is not None else 0
+        return min(len(self.sequence.tokens), len(self.tokens)) if self.sequence is not None else 0
 
     def _speed(self) -> float:
         seconds = self._last - self._first
@@ -332,6 +403,8 @@ class Generation:
             thinking_s=round(stream.thinking_s, 3),
             context_used=self._used,
             context_size=self._size,
+            drafted_tokens=self._drafted,
+            accepted_tokens=self._accepted,
         )
         return GenerateResult(
             finish_reason=self.reason,

@@ -82,6 +82,7 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         read=generation.steps,
         alone=generation.exact,
         go_on=bool(generation.prompt.parts),
+        written=generation.written_steps,
     )
 
 

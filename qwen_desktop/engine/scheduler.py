@@ -113,7 +113,8 @@ class Scheduler:
         self._admit()
         ready = self._placed(self._next()) if self._jobs else []
         if ready and ready[0].made.sequence is not None:
-            talks: list[Step] = [(job, job.made.next_piece()) for job in ready]
+            ahead = sum(not job.made.reading for job in self._jobs) == 1  # others would wait for what may be in vain
+            talks: list[Step] = [(job, job.made.next_piece(ahead=ahead)) for job in ready]
             self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
             self._talked = time.monotonic()
@@ -262,12 +263,12 @@ class Scheduler:
         pace = self._session.pace
         if pace is None:
             return
+        tokens = sum(len(piece.tokens) for _, piece in steps)
         if reading:
-            tokens = sum(len(piece.tokens) for _, piece in steps)
             if tokens >= context.shape.chunk:  # whole chunks compare
                 pace.read.done(tokens, seconds)
                 return
-        elif len(steps) == 1:
+        elif tokens == 1:
             self._wrote, self._wrote_s = self._wrote + 1, self._wrote_s + seconds
             if self._wrote_s >= _WATCH_S:
                 pace.write.done(self._wrote, self._wrote_s)

@@ -144,6 +144,9 @@ class SlowDialog(ScrollDialog):
         part = self.tr("{part} of %n layer(s)", "", layers)
         of = self.tr("{part} of %n token(s)", "", stats.context_size if stats is not None else 0)
         read = self.tr("%n token(s), of which {cached} were kept", "", stats.prompt_tokens if stats is not None else 0)
+        guessed = self.tr(
+            "{part} of %n guessed token(s) were right", "", stats.drafted_tokens if stats is not None else 0
+        )
         taken = self.tr("{part} of %n processor(s)", "", machine.cpu.logical or 0)
         seconds = texts.seconds
         return [
@@ -154,6 +157,10 @@ class SlowDialog(ScrollDialog):
             (
                 self.tr("Question"),
                 texts.fill(read, cached=stats.cached_tokens) if stats is not None and stats.prompt_tokens else "",
+            ),
+            (
+                self.tr("Written ahead"),
+                texts.fill(guessed, part=stats.accepted_tokens) if stats is not None and stats.drafted_tokens else "",
             ),
             (self.tr("Thinking"), seconds(stats.thinking_s) if stats is not None and stats.thinking_s else ""),
             (
