@@ -347,8 +347,7 @@ class Generation:
             return
         self.reason = reason
         if self._written:
-            whole = not self._broken if self._drafted else self._single_steps
-            self.exact = self.sequence is not None and self.sequence.alone and not self._strays and whole
+            self.exact = self.sequence is not None and self.sequence.alone and self._in_one_go
         self._stream.finish(cut=reason is not FinishReason.STOP)
         self._flush()
 
@@ -358,6 +357,11 @@ class Generation:
         return tuple((size, kept, times) for size, kept, times in self._written_in) if self._drafted else ()
 
     @property
+    def _in_one_go(self) -> bool:
+        """Whether the answer was written in the sequence that read its prompt, without a break: token by token, or in
+        ``written_steps``, and in those of the recipe where there is one."""
+        return not self._strays and (not self._broken if self._drafted else self._single_steps())
+
     def _single_steps(self) -> bool:
         """Whether the answer was written token by token, in the sequence that read its prompt."""
         steps = self._in_sequence().all_steps()
