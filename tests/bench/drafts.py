@@ -63,19 +63,18 @@ class Side:
     """An engine, and the best speed of each text by its number."""
 
     def __init__(self, drafts: str) -> None:
-        before = {child.pid for child in psutil.Process().children(recursive=True)}
         self.drafts = drafts
         self.engine = LocalWorkerEngine(worker_command("engine"))
-        self._before = before
         self.worker: psutil.Process | None = None
         self.best: dict[str, float] = {}
         self.stats: dict[str, Stats] = {}
 
     async def load(self, model: str, threads: int) -> None:
+        before = {child.pid for child in psutil.Process().children(recursive=True)}
         how = LoadRequest(model, context=2048, threads=threads, gpu_layers=0, drafts=self.drafts)  # type: ignore[arg-type]
         async for _ in self.engine.load(how):
             pass
-        new = [child for child in psutil.Process().children(recursive=True) if child.pid not in self._before]
+        new = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
         self.worker = max(new, key=lambda child: child.memory_info().rss)
 
     def _clock(self, *, cpu: bool) -> float:

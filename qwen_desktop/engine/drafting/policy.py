@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from statistics import median
+from statistics import fmean
 
 from qwen_desktop.engine.drafting.lookup import Lookup
 
@@ -21,12 +21,13 @@ _USUAL = {FEW: 2.5, MANY: 7.5}
 _BEGIN, _STAY, _FURTHER = 1.1, 1.02, 1.05
 #: So many runs of tokens that came as expected are looked back on, each for so many tokens at most.
 _RUNS, _LONGEST_RUN = 4, 96
-#: Steps of a kind that count for how long they take now.
-_STEPS = 7
+#: Steps with guesses and without that count for how long they take now. Not their median: what other programs take
+#: falls on long steps more often.
+_STEPS, _PLAIN_STEPS = 8, 16
 #: After so many steps with guesses a plain one is made, so that what they are compared with is true.
 _PLAIN_AFTER = 24
-#: What a kind of guess takes is forgotten after so many plain steps: one that was slow once shall be tried again.
-_FORGET_AFTER = 512
+#: What guesses take is forgotten after so many plain steps in a row: those that were slow once shall be tried again.
+_FORGET_AFTER = 384
 #: So many positions are indexed with a step, in two milliseconds.
 _SLICE = 2048
 
@@ -36,21 +37,26 @@ class Costs:
 
     def __init__(self) -> None:
         self._times: dict[int, deque[float]] = {FEW: deque(maxlen=_STEPS), MANY: deque(maxlen=_STEPS)}
+        self._plain = 0
 
     def cost(self, guesses: int) -> float:
         """Of a step with so many guesses (``FEW`` or ``MANY``)."""
         times = self._times[guesses]
-        return median(times) if times else _USUAL[guesses]
+        return _typical(times) if times else _USUAL[guesses]
 
     def took(self, guesses: int, times: float) -> None:
         """A step with so many guesses took that."""
+        self._plain = 0
         if guesses in self._times:  # one that is made again may have any number
             self._times[guesses].append(times)
 
-    def forget(self) -> None:
-        """Other things may be true by now."""
-        for times in self._times.values():
-            times.clear()
+    def plain(self) -> None:
+        """A plain step was made."""
+        self._plain += 1
+        if self._plain == _FORGET_AFTER:  # other things may be true by now
+            self._plain = 0
+            for times in self._times.values():
+                times.clear()
 
 
 class Drafts:
@@ -65,8 +71,8 @@ class Drafts:
         self._at = -1  # where the next token is expected to have stood already
         self._run = 0
         self._seen = len(tokens)
-        self._plain: deque[float] = deque(maxlen=_STEPS)
-        self._guessed_steps = self._plain_steps = 0
+        self._plain: deque[float] = deque(maxlen=_PLAIN_STEPS)
+        self._guessed_steps = 0
         self._most = 0
 
     def prepare(self) -> None:
@@ -98,14 +104,10 @@ class Drafts:
         if not guesses:
             self._plain.append(seconds)
             self._guessed_steps = 0
-            self._plain_steps += 1
-            if self._plain_steps >= _FORGET_AFTER:
-                self._plain_steps = 0
-                self._costs.forget()
+            self._costs.plain()
         else:
             self._guessed_steps += 1
-            self._plain_steps = 0
-            if self._plain and (usual := median(self._plain)) > 0:
+            if self._plain and (usual := _typical(self._plain)) > 0:
                 self._costs.took(guesses, seconds / usual)
 
     def _look(self) -> None:
@@ -134,3 +136,9 @@ class Drafts:
         if max(few, many) < (_STAY if self._most else _BEGIN):
             return 0
         return MANY if many > few * (1 if self._most == MANY else _FURTHER) else FEW
+
+
+def _typical(seconds: Sequence[float] | deque[float]) -> float:
+    """The mean, without the largest where there are several: a hiccup is none of the work."""
+    kept = sorted(seconds)[:-1] if len(seconds) > 3 else seconds
+    return fmean(kept)
