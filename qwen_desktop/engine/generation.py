@@ -122,6 +122,7 @@ class Generation:
     def close(self) -> None:
         """Free what it holds of llama.cpp."""
         self._sampler.close()
+        self._drafts = None  # an index of megabytes, and who holds the sequence is remembered
 
     @property
     def parts(self) -> tuple[Part, ...]:

@@ -143,7 +143,7 @@ def written(model: str, text: str, tokens: int, outputs: int) -> list[tuple[byte
         return token
 
     steps = Steps(model, size=2048, chunk=128, outputs=outputs)
-    Sampler.next = choose  # type: ignore[method-assign]
+    Sampler.next = choose  # type: ignore[method-assign, assignment]
     try:
         steps.answer(request(text, tokens))
     finally:
