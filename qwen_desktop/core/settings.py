@@ -186,8 +186,8 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Write ahead"),
         QT_TRANSLATE_NOOP(
             "settings",
-            "Where an answer repeats what was said before (corrected texts, code), the next words are guessed from"
-            " there and checked together. The model still chooses every word; it is only faster.",
+            "Where an answer repeats earlier text, the next words are guessed from it and checked together. The model"
+            " still chooses each one.",
         ),
         applies="next load",
         labels=(QT_TRANSLATE_NOOP("settings", "Where it is faster"), QT_TRANSLATE_NOOP("settings", "Never")),

@@ -223,8 +223,9 @@ class Generation:
             raise RuntimeError("the answer has no sequence")
         return self.sequence
 
-    def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
-        """``piece`` was evaluated in ``seconds``; its last token is in ``row``.
+    def evaluated(self, context: Context, piece: Piece, row: int, seconds: float, effort: float) -> None:
+        """``piece`` was evaluated in ``seconds``; its last token is in ``row``. By ``effort`` it compares
+        with other pieces.
 
         Raises ``UserFacing`` when the model computes no numbers, or when its form lets the answer not go on.
         """
@@ -236,7 +237,7 @@ class Generation:
             if self._drafts is not None:
                 self._drafts.prepare()
         elif self._drafts is not None:
-            self._drafts.took(piece.wanted - 1, seconds)
+            self._drafts.took(piece.wanted - 1, effort)
         if piece.wanted:
             try:
                 self._choose_all(context, piece, row)

@@ -21,6 +21,8 @@ _USUAL = {FEW: 2.5, MANY: 7.5}
 _BEGIN, _STAY, _FURTHER = 1.1, 1.02, 1.05
 #: So many runs of tokens that came as expected are looked back on, each for so many tokens at most.
 _RUNS, _LONGEST_RUN = 4, 96
+#: A run that has come so far goes on, as a rule: how it begins and how it goes on are judged apart.
+_HOLDS = 8
 #: Steps with guesses and without that count for how long they take now. Not their median: what other programs take
 #: falls on long steps more often.
 _STEPS, _PLAIN_STEPS = 8, 16
@@ -66,8 +68,10 @@ class Drafts:
         self._tokens = tokens
         self._costs = costs
         self._lookup = Lookup(tokens)
-        #: the last runs of tokens that came as expected; a new answer has to prove that it repeats anything
-        self._runs: deque[int] = deque((0, 0), maxlen=_RUNS)
+        #: how the last runs of tokens that came as expected began, and for how long those went on that held; a new
+        #: answer has to prove that it repeats anything
+        self._begun: deque[int] = deque((0, 0), maxlen=_RUNS)
+        self._held: deque[int] = deque((0,), maxlen=_RUNS)
         self._at = -1  # where the next token is expected to have stood already
         self._run = 0
         self._seen = len(tokens)
@@ -120,7 +124,9 @@ class Drafts:
                 self._run += 1
                 self._at += 1
             else:
-                self._runs.append(min(self._run, _LONGEST_RUN))
+                self._begun.append(min(self._run, FEW))
+                if self._run >= _HOLDS:
+                    self._held.append(min(self._run - _HOLDS, _LONGEST_RUN))
                 self._at, self._run = -1, 0
         self._seen = len(tokens)
         if self._at < 0:
@@ -128,12 +134,14 @@ class Drafts:
 
     def _decide(self) -> int:
         """How many tokens shall be guessed, as the last runs went: each step gives a token and what came true."""
-        runs = [*self._runs, min(self._run, _LONGEST_RUN)] if self._run else self._runs
-        tokens = sum(run + 1 for run in runs)
-        few, many = (
-            tokens / (sum(run // (length + 1) + 1 for run in runs) * self._costs.cost(length)) for length in (FEW, MANY)
-        )
-        if max(few, many) < (_STAY if self._most else _BEGIN):
+        needed = _STAY if self._most else _BEGIN
+        if self._run < _HOLDS:
+            return FEW if (1 + fmean(self._begun)) / self._costs.cost(FEW) >= needed else 0
+        right = sum(self._held) + min(self._run - _HOLDS, _LONGEST_RUN)
+        wrong = len(self._held)
+        chance = right / (right + wrong)  # of each token, where all before it came true
+        few, many = ((1 - chance ** (length + 1)) / (1 - chance) / self._costs.cost(length) for length in (FEW, MANY))
+        if max(few, many) < needed:
             return 0
         return MANY if many > few * (1 if self._most == MANY else _FURTHER) else FEW
 
