@@ -52,6 +52,7 @@ DONE, FAILED = 0, 1
 FIGURES = (
     "prompt_tokens", "cached_tokens", "restored_tokens", "evaluated_tokens", "completion_tokens", "thinking_tokens",
     "ttft_s", "prompt_tokens_per_s", "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
+    "drafted_tokens", "accepted_tokens",
 )  # fmt: skip
 
 

@@ -98,7 +98,8 @@ class Recipe(Struct, frozen=True):
     which it was evaluated: how many tokens at once, how many of these were kept, how many times in a row; other
     steps give slightly other logits. Of the ``evaluated`` tokens of prompt and answer the first ``flash_tokens`` went
     through flash attention. ``threads`` is how many computed it, 0 when that changed. ``alone``: it was written by
-    itself, token by token, without a break. ``cut_from`` is where the context was cut. ``go_on``: it went on from what
+    itself, without a break, token by token or in the steps that are ``written`` (as ``read``): those in which guessed
+    tokens were verified together. ``cut_from`` is where the context was cut. ``go_on``: it went on from what
     an answer had said already, so this makes the rest of that answer only.
     """
 
@@ -126,6 +127,7 @@ class Recipe(Struct, frozen=True):
     alone: bool = True
     go_on: bool = False
     adapters: tuple[UsedAdapter, ...] = ()
+    written: tuple[tuple[int, int, int], ...] = ()
 
 
 class GenerateRequest(Struct, frozen=True):

@@ -21,7 +21,8 @@ Everything here is pure and in bytes. Where the figures come from:
   - Gated DeltaNet: 3 convolutions' channels, 2 E, and two copies of one layer's state for the whole chunk; from above.
     It only counts in short contexts or with flash attention;
   - Qwen3-VL's embeddings are (1 + deepstack) · E wide and live through all layers;
-  - logits: the vocabulary once, since the engine asks for one row (``n_outputs_max``).
+  - logits: the vocabulary for each row that may be chosen from in one step (``n_outputs_max``), once more outside of
+    the buffer: ``DRAFT_ROWS`` where guessed tokens are verified together.
 
 - **Work buffer** (processor only, not in llama.cpp's log): a matrix product converts its right-hand side first. The
   largest is the scores as F16 for the product with the values: ``n_kv * heads * 2`` for each token of the chunk.
@@ -63,6 +64,9 @@ SHARE = 0.9
 
 #: Of a model with a recurrent state, a conversation keeps so many copies of it at most, to go back to.
 CHECKPOINTS = 5
+
+#: So many rows of logits a context has room for where guessed tokens are verified together: 15, and the one before.
+DRAFT_ROWS = 16
 
 _F32 = 4
 _STEP = 256
@@ -184,9 +188,16 @@ def checkpoint_bytes(shape: Shape) -> int:
     return CHECKPOINTS * shape.state_bytes
 
 
-def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool, streams: int = 1) -> int:
+def draft_rows(shape: Shape) -> int:
+    """How many rows of logits a context of the model has room for: what was guessed wrongly must be taken back, which
+    recurrent states cannot do."""
+    return 1 if shape.state_bytes else DRAFT_ROWS
+
+
+def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool, streams: int = 1, rows: int = 1) -> int:
     """The compute buffer for chunks of ``batch`` tokens in a context of ``context`` tokens. That of several ``streams``
-    is no larger (read off the log like the rest), but for a row of logits and a recurrent state each."""
+    is no larger (read off the log like the rest), but for a row of logits and a recurrent state each; there are
+    ``rows`` at least."""
     tokens = padded(context)
     batch = min(batch, tokens)
     hybrid = shape.state_bytes > 0
@@ -202,7 +213,7 @@ def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool, stream
         attention += tokens * shape.heads * _F32
     forward = mask + _forward_bytes(shape) + (max(2 * key, query) if flash else 2 * key)
     largest = max(attention, forward, mask + _delta_net_bytes(shape, batch, streams)) + deepstack
-    return max(batch * (largest + _INPUTS), streams * shape.vocab * _F32 + batch * (mask + embedding))
+    return max(batch * (largest + _INPUTS), max(streams, rows) * shape.vocab * _F32 + batch * (mask + embedding))
 
 
 def _queries(shape: Shape) -> int:
@@ -259,9 +270,10 @@ def estimate(
     touched = use.context if filled is None else min(filled, use.context)
     streams = max(1, use.streams)
     kv, state = kv_bytes(shape, use.context, use.kv_type) * streams, shape.state_bytes * streams
-    compute = compute_bytes(shape, touched, batch=batch, flash=with_flash, streams=streams)
-    overhead = overhead_bytes(shape, touched)
-    overhead += (streams - 1) * (shape.vocab * _F32 + (padded(use.context) * _CELL if filled is None else 0))
+    rows = max(streams, draft_rows(shape))
+    compute = compute_bytes(shape, touched, batch=batch, flash=with_flash, streams=streams, rows=rows)
+    overhead = overhead_bytes(shape, touched) + (rows - 1) * shape.vocab * _F32
+    overhead += (streams - 1) * padded(use.context) * _CELL if filled is None else 0
     overhead += streams * checkpoint_bytes(shape) if filled is None else 0
     if not gpu:
         overhead += work_bytes(shape, touched, batch=batch, flash=with_flash)

@@ -20,6 +20,7 @@ from qwen_desktop.core.memory import (
     Use,
     chunk,
     compute_bytes,
+    draft_rows,
     estimate,
     flash,
     work_bytes,
@@ -127,7 +128,8 @@ def host_bytes(shape: Shape, use: Use, memory: MemoryNeed, placed: Placement) ->
     rest = memory.overhead_bytes + (memory.kv_bytes + memory.state_bytes) * staying // max(1, shape.layers)
     if staying or placed.experts_on_cpu:
         batch, with_flash = use.batch or chunk(shape.parameters, gpu=True), flash(use, gpu=True)
-        rest += compute_bytes(shape, use.context, batch=batch, flash=with_flash, streams=use.streams)
+        rows = draft_rows(shape)
+        rest += compute_bytes(shape, use.context, batch=batch, flash=with_flash, streams=use.streams, rows=rows)
         rest += work_bytes(shape, use.context, batch=batch, flash=with_flash)
     return weights, rest
 

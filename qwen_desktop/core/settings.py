@@ -182,6 +182,16 @@ class EngineSettings(Struct, frozen=True):
         ),
         applies="next load", offers=(1, 2, 3, 4, 6, 8),
     )] = None
+    drafts: Annotated[Literal["auto", "off"], Info(
+        QT_TRANSLATE_NOOP("settings", "Write ahead"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "Where an answer repeats earlier text, the next words are guessed from it and checked together. The model"
+            " still chooses each one.",
+        ),
+        applies="next load",
+        labels=(QT_TRANSLATE_NOOP("settings", "Where it is faster"), QT_TRANSLATE_NOOP("settings", "Never")),
+    )] = "auto"
     priority: Annotated[bool, Info(
         QT_TRANSLATE_NOOP("settings", "Answers before other programs"),
         QT_TRANSLATE_NOOP(

@@ -21,7 +21,8 @@ def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: 
     if not staying:
         return 0
     kept = (memory.kv_bytes(shape, size, kv_type) + shape.state_bytes) * staying // shape.layers
-    buffers = memory.compute_bytes(shape, size, batch=chunk, flash=flash)
+    rows = memory.draft_rows(shape)
+    buffers = memory.compute_bytes(shape, size, batch=chunk, flash=flash, rows=rows) + (rows - 1) * shape.vocab * 4
     work = memory.work_bytes(shape, size, batch=chunk, flash=flash)
     return kept + buffers + work + memory.checkpoint_bytes(shape) + memory.MARGIN
 

@@ -26,6 +26,7 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import adapters
 from qwen_desktop.engine.adapters import Use
 from qwen_desktop.engine.call_text import CALL, CALLED
+from qwen_desktop.engine.drafting.policy import Costs, Drafts
 from qwen_desktop.engine.going_on import Written
 from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
@@ -53,8 +54,9 @@ class Generation:
     many tokens prompt and answer can have together.
 
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
-    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``use`` are its adapters.
-    ``close`` it in any case.
+    events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``use`` are its adapters. With
+    ``costs`` it may be written ahead: what is likely to come is guessed and verified together, each token chosen as it
+    would be without. ``close`` it in any case.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Generation:
         began: float,
         constraint: Constraint | None = None,
         use: Use | None = None,
+        costs: Costs | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -123,6 +126,13 @@ class Generation:
         )
         self._constraint = constraint
         self._replay: Iterator[Piece] | None = None
+        self._drafts = Drafts(self.tokens, costs) if costs is not None else None
+        #: in which steps it was written when it is made again, the next one last
+        then = request.again.written if request.again is not None else ()
+        self._then = [(size, kept) for size, kept, times in reversed(then) for _ in range(times)]
+        self._written_in: list[list[int]] = []
+        self._broken = self._strays = False
+        self._drafted = self._accepted = 0
         self._cached = self._read = self._written = 0
         self._evaluated = self._seen = 0  # for the prompt, also in vain; of what its sequence tells
         self._read_s = self._told = self._flushed = self._lived = 0.0
@@ -132,6 +142,7 @@ class Generation:
         """Free what it holds of llama.cpp."""
         self._sampler.close()
         self._use.release()
+        self._drafts = None  # an index of megabytes, and who holds the sequence is remembered
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -198,6 +209,7 @@ class Generation:
         self.sequence = sequence
         self._seen = sequence.evaluated
         sequence.stops = self._stops(sequence)
+        self._broken |= self._written > 0
         again = self.request.again if not self._written else None
         if again is not None:
             sequence.forget()
@@ -213,6 +225,7 @@ class Generation:
         """What was evaluated lies in ``sequence`` now, or is lost."""
         if self.sequence is None or not sequence.tokens:
             self._replay = None
+            self._broken |= self._written > 0
         self.sequence = sequence
         self._seen = sequence.evaluated
         sequence.stops = self._stops(sequence)
@@ -220,8 +233,8 @@ class Generation:
     def _stops(self, sequence: Sequence) -> tuple[int, ...]:
         return self.prompt.stops if sequence.context.keeps else ()
 
-    def next_piece(self) -> Piece:
-        """What to evaluate next."""
+    def next_piece(self, *, ahead: bool = False) -> Piece:
+        """What to evaluate next; with guesses for what comes then where it writes ``ahead``."""
         sequence = self._in_sequence()
         if self._replay is not None:
             piece = next(self._replay, None)
@@ -229,7 +242,22 @@ class Generation:
                 return piece
             self._replay = None
         part = sequence.context.next_part(sequence, self.tokens)
-        return Piece(sequence, part, len(part) == self.missing)
+        if len(part) < self.missing or self.reading:
+            return Piece(sequence, part, int(len(part) == self.missing))
+        draft = self._draft(sequence, ahead=ahead)
+        return Piece(sequence, [*part, *draft], 1 + len(draft))
+
+    def _draft(self, sequence: Sequence, *, ahead: bool) -> list[int]:
+        """What is likely to come after the last token."""
+        shape, drafts = sequence.context.shape, self._drafts
+        if drafts is None:
+            return []
+        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens) + 1)
+        most = min(room, self._steering.limit - self._written) - 1
+        if self.request.again is None:
+            return drafts.next(most) if ahead else []
+        length = self._then[-1][0] - 1 if self._then else 0
+        return drafts.again(length) if 0 < length <= most else []
 
     def next_tokens(self, most: int) -> list[int]:
         """Of what is to be read, what can be evaluated at once."""
@@ -243,8 +271,9 @@ class Generation:
             self.sequence.adapters = self.adapters
         return self.sequence
 
-    def evaluated(self, context: Context, piece: Piece, row: int, seconds: float) -> None:
-        """``piece`` was evaluated in ``seconds``; its last token is in ``row``.
+    def evaluated(self, context: Context, piece: Piece, row: int, seconds: float, effort: float) -> None:
+        """``piece`` was evaluated in ``seconds``; its last token is in ``row``. By ``effort`` it compares
+        with other pieces.
 
         Raises ``UserFacing`` when the model computes no numbers, or when its form lets the answer not go on.
         """
@@ -253,10 +282,15 @@ class Generation:
             self._evaluated += new
             self._read += len(piece.tokens)
             self._read_s += seconds
+            self._broken |= self._written > 0
             self._progress()
+            if self._drafts is not None:
+                self._drafts.prepare()
+        elif self._drafts is not None:
+            self._drafts.took(piece.wanted - 1, effort)
         if piece.wanted:
             try:
-                self._choose(context, row)
+                self._choose_all(context, piece, row)
             except NotNumbersError:
                 piece.sequence.forget()  # what is remembered is no better
                 self._end(FinishReason.ERROR)
@@ -264,6 +298,37 @@ class Generation:
             except UserFacing:
                 self._end(FinishReason.ERROR)
                 raise
+
+    def _choose_all(self, context: Context, piece: Piece, row: int) -> None:
+        """Choose a token, and one more behind each guess that was it; what was evaluated beyond is forgotten."""
+        sequence, draft = piece.sequence, piece.tokens[len(piece.tokens) - piece.wanted + 1 :]
+        self._drafted += len(draft)
+        writes = self._written > 0
+        kept = 0
+        try:
+            for kept in range(1, piece.wanted + 1):
+                before = self._written
+                self._choose(context, row - piece.wanted + kept)
+                guessed = kept <= len(draft) and self._written > before and self.tokens[-1] == draft[kept - 1]
+                self._accepted += guessed
+                if self.reason is not None or not guessed:
+                    break
+        finally:
+            length = len(sequence.tokens) - piece.wanted + kept
+            if kept < piece.wanted and not context.cut(sequence, length):
+                sequence.forget()  # it is read again
+            if writes:
+                self._wrote(piece.wanted, kept)
+
+    def _wrote(self, size: int, kept: int) -> None:
+        """A step of so many tokens wrote; so many of them stay."""
+        if self._then:
+            self._strays |= self._then.pop() != (size, kept)
+        last = self._written_in[-1] if self._written_in else None
+        if last is not None and last[:2] == [size, kept]:
+            last[2] += 1
+        else:
+            self._written_in.append([size, kept, 1])
 
     def cancel(self) -> None:
         """It is not wanted any more; what there is of it is its answer."""
@@ -334,9 +399,20 @@ class Generation:
             return
         self.reason = reason
         if self._written:
-            self.exact = self.sequence is not None and self.sequence.alone and self._single_steps()
+            self.exact = self.sequence is not None and self.sequence.alone and self._in_one_go
         self._stream.finish(cut=reason is not FinishReason.STOP)
         self._flush()
+
+    @property
+    def written_steps(self) -> tuple[tuple[int, int, int], ...]:
+        """The steps that wrote it, nothing where that was token by token."""
+        return tuple((size, kept, times) for size, kept, times in self._written_in) if self._drafted else ()
+
+    @property
+    def _in_one_go(self) -> bool:
+        """Whether the answer was written in the sequence that read its prompt, without a break: token by token, or in
+        ``written_steps``, and in those of the recipe where there is one."""
+        return not self._strays and (not self._broken if self._drafted else self._single_steps())
 
     def _single_steps(self) -> bool:
         """Whether the answer was written token by token, in the sequence that read its prompt."""
@@ -360,7 +436,7 @@ class Generation:
 
     @property
     def _used(self) -> int:
-        return len(self.sequence.tokens) if self.sequence is not None else 0
+        return min(len(self.sequence.tokens), len(self.tokens)) if self.sequence is not None else 0
 
     def _speed(self) -> float:
         seconds = self._last - self._first
@@ -388,6 +464,8 @@ class Generation:
             context_size=self._size,
             evaluated_tokens=self._evaluated,
             restored_tokens=min(self._cached, self.restored),
+            drafted_tokens=self._drafted,
+            accepted_tokens=self._accepted,
         )
         return GenerateResult(
             finish_reason=self.reason,

@@ -170,6 +170,7 @@ def _context(
         flash = "auto" if gpu else "off"
     chunk = memory.chunk(model.parameters, gpu=gpu and model.gpu_layers > 0)
     kv_type = memory.chosen(request.kv_type)
+    rows = 1 if request.drafts == "off" or model.sliding else memory.draft_rows(shape)
     sizes = autotune.ladder(request.context, max(model.context_train, shape.context_extended))
     for tokens in sizes:
         cost = autotune.context_bytes(
@@ -181,7 +182,9 @@ def _context(
             continue
         stretched = yarn.needed(tokens, model.context_train, shape.context_extended)
         try:
-            return Context(model, ContextShape(tokens, threads, chunk, flash, kv_type, yarn=stretched), flag)
+            return Context(
+                model, ContextShape(tokens, threads, chunk, flash, kv_type, yarn=stretched, outputs=rows), flag
+            )
         except ContextError:
             if not every:
                 break

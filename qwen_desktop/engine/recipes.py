@@ -87,6 +87,7 @@ def of(generation: Generation, info: ModelInfo, result: GenerateResult) -> Recip
         alone=generation.exact,
         go_on=bool(generation.prompt.parts),
         adapters=generation.used,
+        written=generation.written_steps,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,9 @@ class Scheduler:
         self._unseen_s = 0.0
         self._computed = -math.inf
         self._talked, self._spare = -math.inf, False
+        # beside other programs the processor's own time says sooner what is faster (that of Windows has ticks of 16 ms)
+        processor = not session.model.gpu_layers and sys.platform != "win32"
+        self._effort = time.process_time if processor else time.monotonic
         if session.pace is not None:
             session.pace.interrupt = gate.interrupt
 
@@ -113,7 +117,8 @@ class Scheduler:
         self._admit()
         ready = self._placed(self._next()) if self._jobs else []
         if ready and ready[0].made.sequence is not None:
-            talks: list[Step] = [(job, job.made.next_piece()) for job in ready]
+            ahead = sum(not job.made.reading for job in self._jobs) == 1  # others would wait for what may be in vain
+            talks: list[Step] = [(job, job.made.next_piece(ahead=ahead)) for job in ready]
             self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
             self._talked = time.monotonic()
@@ -188,7 +193,7 @@ class Scheduler:
         repeats = not context.model.recurrent and all(job is None or job.request.again is None for job, _ in steps)
         if not self._gate.open(calls, gives_way=gives_way, repeats=repeats):
             return
-        began = time.monotonic()
+        began, effort = time.monotonic(), self._effort()
         try:
             with self._paced(context, steps):
                 rows = context.evaluate([piece for _, piece in steps])
@@ -202,14 +207,14 @@ class Scheduler:
             return
         finally:
             self._gate.close()
-        seconds = time.monotonic() - began
+        seconds, effort = time.monotonic() - began, self._effort() - effort
         self._spent[reading] += seconds
         tokens = sum(len(piece.tokens) for _, piece in steps)
         for (job, piece), row in zip(steps, rows, strict=True):
             if job is None:
                 continue
             try:
-                job.made.evaluated(context, piece, row, seconds * len(piece.tokens) / tokens)
+                job.made.evaluated(context, piece, row, seconds * len(piece.tokens) / tokens, effort)
             except Exception as error:  # of this answer alone
                 self._drop(job, among, error)
                 continue
@@ -263,12 +268,12 @@ class Scheduler:
         pace = self._session.pace
         if pace is None:
             return
+        tokens = sum(len(piece.tokens) for _, piece in steps)
         if reading:
-            tokens = sum(len(piece.tokens) for _, piece in steps)
             if tokens >= context.shape.chunk:  # whole chunks compare
                 pace.read.done(tokens, seconds)
                 return
-        elif len(steps) == 1:
+        elif tokens == 1:
             self._wrote, self._wrote_s = self._wrote + 1, self._wrote_s + seconds
             if self._wrote_s >= _WATCH_S:
                 pace.write.done(self._wrote, self._wrote_s)

@@ -19,6 +19,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.parts import Part, Role, TextPart, thinking_text, visible_text
 from qwen_desktop.core.tuning import ROWS
 from qwen_desktop.engine import going_on, prompt, recipes, sampling_defaults
+from qwen_desktop.engine.drafting.policy import Costs
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
 from qwen_desktop.engine.llama import Model
@@ -69,6 +70,9 @@ class Session:
         )
         self._grammars = Grammars(model)
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
+        # what was guessed wrongly is taken back again
+        goes_back = not (model.recurrent or model.sliding)
+        self._costs = Costs() if context.shape.outputs > 1 and goes_back else None
         self.batch_cells = cells
         self.batch_width = batch_width
         self._ahead: dict[Sequence, Callable[[], None]] = {}
@@ -145,6 +149,7 @@ class Session:
                 began=began,
                 constraint=constraint,
                 use=use,
+                costs=self._costs if not request.batch else None,
             )
         except BaseException:
             use.release()

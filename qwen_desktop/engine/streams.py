@@ -87,9 +87,12 @@ def fitting(shape: Shape, made: ContextShape, sequences: int, room: int) -> int:
     batch, with_flash = max(made.chunk, sequences), made.flash == "on"
 
     def cost(tokens: int) -> int:
-        buffers = memory.compute_bytes(shape, tokens, batch=batch, flash=with_flash, streams=sequences)
+        buffers = memory.compute_bytes(
+            shape, tokens, batch=batch, flash=with_flash, streams=sequences, rows=made.outputs
+        )
         buffers += memory.work_bytes(shape, tokens, batch=batch, flash=with_flash)
-        once = memory.stream_bytes(shape, tokens, made.kv_type) - memory.checkpoint_bytes(shape)  # none goes back
+        once = memory.stream_bytes(shape, tokens, made.kv_type) + (made.outputs - 1) * shape.vocab * 4
+        once -= memory.checkpoint_bytes(shape)  # none goes back
         return once + buffers + (sequences - 1) * (shape.state_bytes + 2 * shape.vocab * 4)
 
     low, high = 0, _MOST_CELLS // 256  # low fits

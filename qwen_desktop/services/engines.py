@@ -284,11 +284,11 @@ class Engines:
         settings, path = self._preferences.settings.engine, record.path
         if path == self._guide:
             # The guide is tiny and trained for one context: of the settings only how it computes concerns it.
-            return LoadRequest(path, threads=settings.threads, priority=settings.priority)
+            return LoadRequest(path, threads=settings.threads, priority=settings.priority, drafts=settings.drafts)
         kept = self._options(path) if self._options is not None else LoadOptions()
         template = self._template(path) if self._template is not None else None
         loaded = profiled(merged(settings, kept, options), self._profile())
-        return LoadRequest(path, **loaded, template=template, priority=settings.priority)
+        return LoadRequest(path, **loaded, template=template, priority=settings.priority, drafts=settings.drafts)
 
     async def _load(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Wait for the loads before this one and for memory, then load."""

@@ -442,6 +442,8 @@ class Fits:
             return
         if made.recipe is None or not made.recipe.alone:  # beside others it was slower than the model is
             stats = replace(stats, decode_tokens_per_s=0.0, prompt_tokens_per_s=0.0)
+        elif stats.drafted_tokens:  # it was another speed than that of token by token
+            stats = replace(stats, decode_tokens_per_s=0.0)
         task = asyncio.get_running_loop().create_task(self.learn(info, stats), name="fits.learn")
         self._learning.add(task)
         task.add_done_callback(self._learning.discard)

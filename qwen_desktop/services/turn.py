@@ -301,6 +301,8 @@ def _added(first: Stats, then: Stats) -> Stats:
         completion_tokens=tokens,
         thinking_tokens=first.thinking_tokens + then.thinking_tokens,
         thinking_s=first.thinking_s + then.thinking_s,
+        drafted_tokens=first.drafted_tokens + then.drafted_tokens,
+        accepted_tokens=first.accepted_tokens + then.accepted_tokens,
         ttft_s=first.ttft_s,
         decode_tokens_per_s=round(tokens / seconds, 2) if seconds else 0.0,
     )

@@ -149,6 +149,9 @@ class SlowDialog(ScrollDialog):
             if restored
             else self.tr("%n token(s), {cached} of them not read again", "", tokens)
         )
+        guessed = self.tr(
+            "{part} of %n guessed token(s) were right", "", stats.drafted_tokens if stats is not None else 0
+        )
         taken = self.tr("{part} of %n processor(s)", "", machine.cpu.logical or 0)
         seconds = texts.seconds
         return [
@@ -161,6 +164,10 @@ class SlowDialog(ScrollDialog):
                 texts.fill(read, cached=stats.cached_tokens, restored=stats.restored_tokens)
                 if stats is not None and stats.prompt_tokens
                 else "",
+            ),
+            (
+                self.tr("Written ahead"),
+                texts.fill(guessed, part=stats.accepted_tokens) if stats is not None and stats.drafted_tokens else "",
             ),
             (self.tr("Thinking"), seconds(stats.thinking_s) if stats is not None and stats.thinking_s else ""),
             (

@@ -578,6 +578,13 @@
             </translation>
         </message>
         <message numerus="yes">
+            <source>{part} of %n guessed token(s) were right</source>
+            <translation>
+                <numerusform>{part} of %n guessed token were right</numerusform>
+                <numerusform>{part} of %n guessed tokens were right</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
             <source>{part} of %n layer(s)</source>
             <translation>
                 <numerusform>{part} of %n layer</numerusform>

@@ -126,7 +126,12 @@ async def equal(args: argparse.Namespace) -> AsyncIterator[Ours]:
 
     def load(context: int) -> LoadRequest:
         return LoadRequest(
-            str(args.model), context=context, threads=args.threads, gpu_layers=0, flash_attention=args.flash
+            str(args.model),
+            context=context,
+            threads=args.threads,
+            gpu_layers=0,
+            flash_attention=args.flash,
+            drafts="off",
         )
 
     ours = Ours(engine, load)

@@ -26,7 +26,7 @@ from tests.integration.engine.talk import ask
 
 KIND = gguf_shapes.Kind
 #: Tokens of each conversation, and conversations.
-CONTEXTS = ((2048, 1), (16384, 1), (2048, 4))
+CONTEXTS = ((2048, 1), (16384, 1), (2048, 4), (512, 1))
 
 #: Makes contexts without allocating anything, and reads the sizes off llama.cpp's log.
 _PROBE = """
@@ -40,7 +40,7 @@ def receive(level, text, _data):
 api.llama_log_set(receive, ctypes.c_void_p(0))
 api.llama_backend_init()
 contexts, found = json.loads(sys.argv[1]), {}
-for path, batch in json.loads(sys.argv[2]):
+for path, batch, rows in json.loads(sys.argv[2]):
     params = api.llama_model_default_params()
     set_fields(params, n_gpu_layers=0, no_alloc=True, load_mode=api.LLAMA_LOAD_MODE_NONE)
     model = api.llama_model_load_from_file(path.encode(), params)
@@ -48,7 +48,7 @@ for path, batch in json.loads(sys.argv[2]):
         lines.clear()
         how = api.llama_context_default_params()
         set_fields(how, n_ctx=size * streams, n_batch=batch, n_ubatch=batch, n_seq_max=streams,
-                   n_outputs_max=streams, flash_attn_type=0)
+                   n_outputs_max=max(rows, streams), flash_attn_type=0)
         api.llama_free(api.llama_init_from_model(model, how))
         text = "".join(lines)
         sizes = {key: sum(float(n) for n in re.findall(key + r"\\s+buffer size =\\s+([\\d.]+)", text))
@@ -60,18 +60,25 @@ print("FOUND " + json.dumps(found))
 
 def test_buffers_are_predicted_as_llama_cpp_makes_them(tmp_path: Path) -> None:
     shapes, asked = {}, []
-    for name in ("Qwen2.5-0.5B", "Qwen3-VL-2B", "Qwen3-30B-A3B", "Qwen3.5-4B", "Qwen3.5-35B-A3B", "small MoE"):
-        path = str(gguf_shapes.write(tmp_path / f"{name}.gguf", gguf_shapes.PLANS[name], vocab=1000))
+    for number, name in enumerate(
+        ("Qwen2.5-0.5B", "Qwen3-VL-2B", "Qwen3-30B-A3B", "Qwen3.5-4B", "Qwen3.5-35B-A3B", "small MoE")
+    ):
+        path = str(
+            gguf_shapes.write(tmp_path / f"{name}.gguf", gguf_shapes.PLANS[name], vocab=1000 if number else 150_000)
+        )
         shapes[path] = shape_of(read_header(path))
-        asked.append((path, memory.chunk(shapes[path].parameters)))
+        asked.append((path, memory.chunk(shapes[path].parameters), 1 if number % 2 else memory.DRAFT_ROWS))
     command = [sys.executable, "-c", _PROBE, json.dumps(CONTEXTS), json.dumps(asked)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     found = json.loads(output.rpartition("FOUND ")[2])
-    for path, batch in asked:
+    for path, batch, rows in asked:
         shape = shapes[path]
         for (context, streams), logged in zip(CONTEXTS, found[path], strict=True):
-            predicted = memory.compute_bytes(shape, context, batch=batch, flash=False, streams=streams) / 2**20
-            assert predicted == pytest.approx(logged["compute"], rel=0.01 if streams == 1 else 0.03), (path, context)
+            how = {"batch": batch, "flash": False, "streams": streams, "rows": rows}
+            predicted = memory.compute_bytes(shape, context, **how) / 2**20
+            assert predicted == pytest.approx(
+                logged["compute"], rel=0.01 if streams == 1 and context > 512 else 0.03
+            ), (path, context)
             assert streams * shape.state_bytes / 2**20 == pytest.approx(logged["RS"], abs=0.05), path
 
 

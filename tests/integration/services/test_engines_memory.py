@@ -152,6 +152,20 @@ def test_options_of_the_request_go_before_those_of_the_model_and_those_before_th
     on(computer, test, options=lambda path: kept if "a-1" in path else LoadOptions())
 
 
+def test_writing_ahead_is_as_the_settings_say_at_the_load() -> None:
+    computer = Computer()
+
+    async def test(app: App) -> None:
+        ref = FileRef(app.model_file("a-1.gguf"))
+        await app.engines.load(ref)
+        await app.preferences.set("engine.drafts", "off")
+        async with app.engines.lease(ref):
+            pass
+        assert [load.drafts for load in computer.made[0].loads] == ["auto", "off"]
+
+    on(computer, test)
+
+
 def test_unused_models_leave_after_the_minutes_of_the_settings() -> None:
     computer = Computer()
 

@@ -399,6 +399,21 @@ def test_a_damaged_file_is_begun_anew(paths: Paths, model: Path, content: bytes)
     assert kept["predicted_decode"] == pytest.approx(decode(shape, HERE, depth=150))
 
 
+def test_an_answer_that_was_written_ahead_does_not_teach_how_fast_answers_are(paths: Paths, model: Path) -> None:
+    stats = Stats(
+        prompt_tokens=500, completion_tokens=100, context_used=600, context_most=600, resident_bytes=5 * GB,
+        decode_tokens_per_s=5.0, prompt_tokens_per_s=50.0, drafted_tokens=30, accepted_tokens=20,
+    )  # fmt: skip
+
+    async def work() -> None:
+        async with Joined(paths) as services:
+            answered(services, info_of(model), stats)
+
+    run(work)
+    (kept,) = json.loads((paths.data / "measurements.json").read_text())
+    assert kept["held_bytes"] == 5 * GB and not any(kept.get(name) for name in ("decode", "speeds"))
+
+
 @pytest.mark.parametrize("alone", [False, None])
 def test_an_answer_beside_others_teaches_the_memory_and_not_the_speed(
     paths: Paths, model: Path, alone: bool | None

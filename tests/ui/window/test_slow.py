@@ -87,6 +87,18 @@ async def test_the_figures_are_one_click_away(make: Make) -> None:
     assert dialog.figures.isVisible()
 
 
+async def test_what_was_written_ahead_is_in_the_figures(make: Make) -> None:
+    ui = await make()
+    stats = Stats(decode_tokens_per_s=40.0, ttft_s=1.5, drafted_tokens=30, accepted_tokens=21)
+    services(ui).slowness.found = slowness.diagnose(replace(facts(moment=BUSY), stats=stats))
+    ui.window.actions_.trigger("help.slow")
+    dialog = await opened(ui)
+    assert "21 of 30 guessed tokens were right" in " ".join(value for _, value in dialog._known)
+    services(ui).slowness.found = slowness.diagnose(facts(moment=BUSY))
+    dialog._timer.timeout.emit()
+    await ui.until(lambda: not any("guessed" in value for _, value in dialog._known))
+
+
 async def test_what_each_of_several_cards_holds_is_in_the_figures(make: Make) -> None:
     ui = await make()
     services(ui).slowness.found = slowness.diagnose(SPLIT)

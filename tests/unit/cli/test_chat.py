@@ -65,6 +65,7 @@ def test_json_is_one_object_with_exactly_the_promised_fields(command: Command, t
         "prompt_tokens", "cached_tokens", "restored_tokens", "evaluated_tokens", "completion_tokens",
         "thinking_tokens", "ttft_s", "prompt_tokens_per_s",
         "decode_tokens_per_s", "load_s", "memory_bytes", "cpu",
+        "drafted_tokens", "accepted_tokens",
     }  # fmt: skip
     assert found["stats"]["completion_tokens"] == 10
     assert found["stats"]["thinking_tokens"] == 3
