@@ -10,6 +10,7 @@ from msgspec import Struct
 from qwen_desktop.core import yarn
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
+from qwen_desktop.core.gguf.kinds import Kind
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
@@ -244,6 +245,13 @@ class InstalledModel(Struct, frozen=True):
     template_repairable: bool = False
     alias: str = ""
     options: LoadOptions = LoadOptions()
+    #: what it is for: to chat with, or only for embeddings or rerank
+    kind: Kind = Kind.CHAT
+
+    @property
+    def chats(self) -> bool:
+        """Whether it can be chosen for conversations."""
+        return self.kind is Kind.CHAT
 
     def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether it is this entry of the catalogue (in this quant)."""

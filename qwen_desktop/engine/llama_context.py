@@ -55,7 +55,8 @@ class ContextShape(Struct, frozen=True):
 
     ``size`` is how many tokens each of the ``streams`` sequences can have; where they are ``unified``, all together.
     ``chunk`` is how many tokens are evaluated at once. ``kv_type`` is a name in ``core.memory.CACHES``. ``outputs`` is
-    how many tokens may be ``wanted`` in one step (one of each sequence may be in any case).
+    how many tokens may be ``wanted`` in one step (one of each sequence may be in any case). ``pooling`` is llama.cpp's
+    number of how tokens become one vector; None for a context that makes none.
     """
 
     size: int
@@ -67,6 +68,7 @@ class ContextShape(Struct, frozen=True):
     unified: bool = False
     yarn: Yarn | None = None
     outputs: int = 1
+    pooling: int | None = None
 
 
 class Piece(NamedTuple):
@@ -282,6 +284,11 @@ class Context:
             other.alone, other.threads, other.flash = source.alone, set(source.threads), source.flash
 
     @property
+    def has_memory(self) -> bool:
+        """Whether it remembers what it has read; a model that looks both ways at a text does not."""
+        return bool(self._memory)
+
+    @property
     def flash(self) -> bool:
         """Whether it computes with flash attention (where llama.cpp chooses, it does on a graphics card)."""
         return self.shape.flash != "off"
@@ -332,6 +339,8 @@ class Context:
             abort_callback_data=self.flag.data,
             no_perf=True,
         )
+        if shape.pooling is not None:
+            set_fields(params, embeddings=True, pooling_type=shape.pooling)
         if shape.yarn is not None:
             set_fields(
                 params,

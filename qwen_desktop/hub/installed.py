@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from qwen_desktop.core.errors import AppError, Problem, UserFacing, os_problem, problem_of
-from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.gguf import MODELS, GgufHeader, read_header
 from qwen_desktop.core.models import InstalledModel, Origin
 from qwen_desktop.core.text import clean
 from qwen_desktop.core.text import shown as shown_name
@@ -39,7 +39,7 @@ _KEPT = (
 #: What faces show of it as it is noted.
 _SHOWN = (
     "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
-    "last_used", "added", "licence", "alias", "options",
+    "last_used", "added", "licence", "alias", "options", "kind",
 )  # fmt: skip
 #: What somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
 _KEPT_OF_MODEL = ("last_used", "alias", "options")
@@ -96,9 +96,9 @@ def new_entry(
     path: str, *, origin: Origin, name: str = "", quant: str = "", repo: str = "", mmproj: str = "", licence: str = ""
 ) -> LibraryEntry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
-    for what is no model to chat with."""
+    for what is no model that the engine loads."""
     place = Path(path)
-    header = read_header(place)
+    header = read_header(place, kinds=MODELS)
     told = Path(mmproj) if mmproj else None
     width = header.number("embedding_length")
     base = _text(header, "general.basename") or _text(header, "general.name")
@@ -214,7 +214,7 @@ def _look(entry: LibraryEntry) -> Seen:
 def _read_again(entry: LibraryEntry, *, known: bool) -> LibraryEntry:
     """The entry by its header as it is now. A linked file that the other program replaced (it is not ``known``) starts
     anew."""
-    header = read_header(entry.path)
+    header = read_header(entry.path, kinds=MODELS)
     if known:
         return _with_header(entry, header)
     if not entry.owned:
@@ -240,6 +240,7 @@ def _with_header(entry: LibraryEntry, header: GgufHeader) -> LibraryEntry:
         architecture=header.architecture,
         parameters=header.parameters,
         context_train=header.context_length,
+        kind=header.kind,
         stamp=stamp_of(Path(header.path)),
         reader=READER,
     )

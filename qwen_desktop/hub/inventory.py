@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.files import read_file, set_aside, write_atomic
+from qwen_desktop.core.gguf.kinds import Kind
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import Origin
 from qwen_desktop.core.packed import to_json
@@ -87,6 +88,7 @@ class LibraryEntry(Struct, frozen=True):
     template: TemplateNote | None = None
     alias: str = ""
     options: LoadOptions = LoadOptions()
+    kind: Kind = Kind.CHAT
 
     @property
     def id(self) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from msgspec import Struct, field, structs
 
 from qwen_desktop.core.files import open_file
 from qwen_desktop.core.gguf import limits, refusals
-from qwen_desktop.core.gguf.kinds import Kind, kind_of
+from qwen_desktop.core.gguf.kinds import CHATS, Kind, kind_of
 from qwen_desktop.core.gguf.reader import LONGEST_KEY, ArrayInfo, Damaged, Reader
 from qwen_desktop.core.gguf.split import part_names, split_of
 from qwen_desktop.core.gguf.types import FILE_TYPES, TENSOR_TYPES
@@ -64,6 +64,7 @@ class GgufHeader(Struct, frozen=True):
     arrays: dict[str, ArrayInfo] = field(default_factory=dict)
     tensors: tuple[TensorInfo, ...] = ()
     parts: tuple[str, ...] = ()
+    kind: Kind = Kind.CHAT
 
     @property
     def chat_template(self) -> str | None:
@@ -102,21 +103,21 @@ class GgufHeader(Struct, frozen=True):
         return found if isinstance(found, int) else default
 
 
-def read_header(path: str | Path, *, partial: bool = False) -> GgufHeader:
+def read_header(path: str | Path, *, partial: bool = False, kinds: Collection[Kind] = CHATS) -> GgufHeader:
     """Read and check the header of ``path`` and of all its parts.
 
     With ``partial`` the weights need not be there (a download that is under way): ``size_bytes`` is then what the
     table of tensors says. Raises ``UserFacing`` with a sentence for everything that can be wrong with it, and
-    ``NotChat`` for a file that is made for something else than conversations.
+    ``NotChat`` for a file that is made for something else than ``kinds``, conversations as a rule.
     """
     chosen = Path(path)
-    first = _read_one(chosen, partial)
+    first = _read_one(chosen, partial, kinds)
     count = first.metadata.get("split.count", 0)
     if count <= 1:
         return first
     headers = [first]
     for part in _other_parts(chosen, first, count):
-        headers.append(_read_one(part, partial))
+        headers.append(_read_one(part, partial, kinds))
         check_together(headers)
     return joined(headers)
 
@@ -155,25 +156,33 @@ def _other_parts(path: Path, first: GgufHeader, count: int) -> list[Path]:
     return [path.parent / name for name in names[1:]]
 
 
-def _read_one(path: Path, partial: bool) -> GgufHeader:
+def _read_one(path: Path, partial: bool, kinds: Collection[Kind]) -> GgufHeader:
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
-            return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial)
+            return parse(path, Reader(file, min(size, _LONGEST_HEADER)), size, partial=partial, kinds=kinds)
     except IsADirectoryError as error:
         raise refusals.folder(path.name or str(path)) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise refusals.unreadable(path, error) from error
 
 
-def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, digest: bool = True) -> GgufHeader:
+def parse(
+    path: Path,
+    reader: Reader,
+    size: int,
+    *,
+    partial: bool = False,
+    digest: bool = True,
+    kinds: Collection[Kind] = CHATS,
+) -> GgufHeader:
     """The header of a file of ``size`` bytes through ``reader``; ``path`` is for the sentences.
 
     Without ``digest`` there is no fingerprint, for which each byte of the header would be needed. Raises
     ``UserFacing``, and whatever reading raises.
     """
     try:
-        return _parse(path, reader, size, partial=partial, digest=digest)
+        return _parse(path, reader, size, partial=partial, digest=digest, kinds=kinds)
     except Damaged as damage:
         raise refusals.damaged(path.name, damage.reason) from damage
     except EOFError as ended:
@@ -183,7 +192,9 @@ def parse(path: Path, reader: Reader, size: int, *, partial: bool = False, diges
         raise refusals.ends_in_header(path.name) from ended
 
 
-def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool) -> GgufHeader:
+def _parse(
+    path: Path, reader: Reader, size: int, *, partial: bool, digest: bool, kinds: Collection[Kind]
+) -> GgufHeader:
     whole = refusals.piece_of(path.name)
     if whole:
         raise refusals.piece(path.name, whole)
@@ -217,7 +228,7 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
     header_end = reader.position
     data_offset = -(-header_end // alignment) * alignment
     needed = _check_tensors(tensors, alignment, data_offset)
-    _check_kind(path, metadata, arrays, tensors)
+    kind = _check_kind(path, metadata, arrays, tensors, kinds)
     if needed > size and not partial:
         raise refusals.truncated(path.name, size, needed)
     if refusals.is_unfinished(path.name) and not partial:
@@ -237,6 +248,7 @@ def _parse(path: Path, reader: Reader, size: int, *, partial: bool, digest: bool
         arrays=arrays,
         tensors=tensors,
         parts=(str(path),),
+        kind=kind,
     )
 
 
@@ -288,25 +300,31 @@ def _check_tensors(tensors: tuple[TensorInfo, ...], alignment: int, data_offset:
 
 
 def _check_kind(
-    path: Path, metadata: dict[str, Any], arrays: dict[str, ArrayInfo], tensors: tuple[TensorInfo, ...]
-) -> None:
-    """Raise ``NotChat`` for a file that is made for something else, and ``Damaged`` for impossible numbers. Later parts
-    of a split model say nothing of what they are for."""
+    path: Path,
+    metadata: dict[str, Any],
+    arrays: dict[str, ArrayInfo],
+    tensors: tuple[TensorInfo, ...],
+    kinds: Collection[Kind],
+) -> Kind:
+    """What it is for. Raise ``NotChat`` for a file that is made for something else than ``kinds``, and ``Damaged`` for
+    impossible numbers. Later parts of a split model say nothing of what they are for."""
     number, count = metadata.get("split.no", 0), metadata.get("split.count", 0)
     possible = all(type(told) is int and 0 <= told <= 0xFFFF for told in (number, count))
     if not possible or number >= max(1, count):
         raise Damaged(QT_TRANSLATE_NOOP("gguf", "the number of its parts is impossible"))
     architecture = metadata.get("general.architecture")
+    kind = Kind.CHAT
     if number == 0:
         kind = kind_of(metadata, (tensor.name for tensor in tensors))
         if kind is Kind.CHAT and not tensors and not count and architecture:
             kind = Kind.VOCABULARY
-        if kind is not Kind.CHAT:
+        if kind not in kinds:
             raise refusals.NotChat(path, kind, told=str(metadata.get("general.type", "")))
         if not isinstance(architecture, str) or not architecture:
             raise Damaged(QT_TRANSLATE_NOOP("gguf", "it does not say which architecture it has"))
     if isinstance(architecture, str):
         limits.check(architecture, metadata, arrays)
+    return kind
 
 
 def _title(path: Path, metadata: dict[str, Any]) -> str:

@@ -32,6 +32,11 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+#: What the engine can load: to chat with, or for embeddings and rerank.
+MODELS = frozenset((Kind.CHAT, Kind.EMBEDDING, Kind.RERANKER))
+#: What it chats with.
+CHATS = frozenset((Kind.CHAT,))
+
 #: Architectures that only read, as llama.cpp has them: texts become vectors.
 _ENCODERS = frozenset(
     ("bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "eurobert")
