@@ -15,6 +15,7 @@ from pathlib import Path
 
 from qwen_desktop.cli.app import how_to_end
 from qwen_desktop.cli.chat import is_place
+from qwen_desktop.cli.console import Console
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.cli.standard_input import read_message
 from qwen_desktop.core.errors import Failure, UserFacing
@@ -38,7 +39,8 @@ _empty_line = Failure(
 
 async def embed(run: CommandRun, model: str, arguments: Sequence[str]) -> int:
     """Print the vectors and return 0. Raises ``AppError``."""
-    texts, console = _texts(run, arguments), run.console
+    console = run.console
+    texts = texts_of(arguments, console)
     async with run.services() as services:
         services.bus.subscribe(Notified, lambda event: console.warn(str(event.text)))
         ref = await _ref(services, model)
@@ -79,7 +81,7 @@ def shortest(value: float) -> str:
     return next(text for text in forms if struct.pack("f", float(text)) == exact)
 
 
-def _texts(run: CommandRun, arguments: Sequence[str]) -> tuple[str, ...]:
+def texts_of(arguments: Sequence[str], console: Console) -> tuple[str, ...]:
     """The texts, those of standard input where ``-`` stands. Blocks. Raises ``UserFacing``."""
     texts: list[str] = []
     for word in arguments:
@@ -87,7 +89,7 @@ def _texts(run: CommandRun, arguments: Sequence[str]) -> tuple[str, ...]:
             texts.append(clean(word))
             continue
         if sys.stdin.isatty():
-            run.console.warn(how_to_end(sys.platform))
+            console.warn(how_to_end(sys.platform))
         lines = clean(read_message()).replace("\r\n", "\n").removesuffix("\n").split("\n")
         if lines == [""]:
             continue

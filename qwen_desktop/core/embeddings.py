@@ -6,7 +6,7 @@ frame of tens of megabytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -68,7 +68,7 @@ class Embeddings(Struct, frozen=True):
     def __len__(self) -> int:
         return len(self.tokens)
 
-    def __iter__(self) -> Iterator[memoryview]:
+    def __iter__(self) -> Iterator[Sequence[float]]:
         """The vectors, as sequences of numbers."""
         numbers = memoryview(self.vectors).cast("f")
         return (numbers[at * self.dimensions : (at + 1) * self.dimensions] for at in range(len(self)))

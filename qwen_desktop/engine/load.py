@@ -271,7 +271,7 @@ def _notices(
     if context.shape.yarn is not None:
         factor = f"{context.shape.yarn.factor:g}"
         yield Text("context.yarn", _STRETCHED, {"n": context.size, "factor": factor, "train": train})
-    if not template.own:
+    if not template.own and request.purpose == "chat":
         yield Text("template.none", _NO_TEMPLATE)
     if context.model.degraded:
         yield Text("tokenizer.degraded", _NO_SPLITTING)

@@ -268,7 +268,7 @@ def _merged(current: LibraryEntries, found: list[Seen], root: Path, *, away: boo
         if now is None and not entry.owned:
             continue  # unlinked meanwhile
         if now is not None and now.stamp == entry.stamp and not entry.owned:
-            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
+            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader, kind=entry.kind)
         elif now is not None:
             kept = _KEPT_OF_FILE if now.stamp == entry.stamp else _KEPT_OF_MODEL
             entry = structs.replace(entry, **{key: getattr(now, key) for key in kept})

@@ -15,7 +15,6 @@ import pytest
 from qwen_desktop.core.embeddings import Embedded, Embeddings, EmbedEnd, EmbedRequest, Pooling, RerankRequest
 from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.errors import AppError, Environment, UserFacing
-from qwen_desktop.core.gguf import NotChat
 from qwen_desktop.core.hardware import Memory
 from qwen_desktop.engine import embedding
 from qwen_desktop.engine.bindings import api
@@ -72,7 +71,7 @@ class Reader:
         return [mark for (mark,) in self.finish(call)]
 
     def tokens(self, text: str) -> list[int]:
-        return self.lane._text_tokens(text)  # noqa: SLF001 - what is read is what the reference reads
+        return self.lane._text_tokens(text)
 
     def __enter__(self) -> Reader:
         return self
@@ -110,7 +109,7 @@ def some(dice: random.Random, longest: int) -> str:
 
 
 @pytest.mark.parametrize("pooling", (1, 2, 3))
-@pytest.mark.parametrize("length", (1, 40, 700))
+@pytest.mark.parametrize("length", (1, 40, 250))
 def test_a_text_of_any_length_is_pooled_as_the_file_says(files: Files, pooling: int, length: int) -> None:
     """Also one that is longer than a step: llama.cpp alone would pool its last step."""
     path = files.embedding(pooling)
@@ -118,7 +117,7 @@ def test_a_text_of_any_length_is_pooled_as_the_file_says(files: Files, pooling: 
     with Reader(path) as reader:
         found = reader.embed(text)[0]
         tokens = reader.tokens(text)
-    assert length < 700 or len(tokens) > 2 * embedding._CHUNK  # noqa: SLF001
+    assert length < 250 or len(tokens) > 2 * embedding._CHUNK
     vectors = each(path, tokens)
     mean = [sum(column) / len(vectors) for column in zip(*vectors, strict=True)]
     wanted = unit({1: mean, 2: vectors[0], 3: vectors[-1]}[pooling])
@@ -149,8 +148,9 @@ def test_the_last_token_is_the_one_that_a_conversation_would_see(files: Files) -
     path, text = files.embedding(3), "what a conversation reads " * 9
     with Reader(path) as reader:
         found, tokens = reader.embed(text)[0], reader.tokens(text)
-    made = context(path, size=512)
+    made = context(path, size=512, pooling=0, outputs=32)
     try:
+        api.llama_set_embeddings(made.pointer, False)
         made.read(made.sequences[0], tokens[:-1])
         api.llama_set_embeddings(made.pointer, True)
         made.evaluate((Piece(made.sequences[0], tokens[-1:], 1),))
@@ -185,7 +185,7 @@ def test_documents_are_marked_by_the_head(files: Files, form: bool) -> None:
         alone = [reader.marks("which one", document)[0] for document in documents]
         other = reader.marks("another query", *documents)
         if form:
-            tokens = reader.lane._form("which one")("aa <|im_end|> bb")  # noqa: SLF001
+            tokens = reader.lane._form("which one")("aa <|im_end|> bb")
             model = reader.steps.session.model
             assert tokens.count(model.single_token("<|im_end|>") or -1) == 1  # the document's own stays text
             whole = "judge <Query>: which one <Document>: aa <|im_end|> bb"
@@ -206,7 +206,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(files: Files) -> None:
         with pytest.raises(UserFacing, match="Text 2 is empty"):
             reader.embed("a", "", "b")
         assert len(reader.embed(" ", "\n")) == 2
-        with pytest.raises(UserFacing, match=r"Text 2 has \d,\d{3} tokens, and this model reads 4,096 at most"):
+        with pytest.raises(UserFacing, match=r"Text 2 has [\d,]+ tokens, and this model reads 4,096 at most"):
             reader.embed("short", "long " * 4200)
         assert reader.embed("it goes on")
     with Reader(files.bert()) as reader, pytest.raises(UserFacing, match="reads 128 at most"):
@@ -216,9 +216,9 @@ def test_what_cannot_be_is_refused_in_a_sentence(files: Files) -> None:
         for work in (lambda: reader.marks("query", "document"), lambda: reader.embed("a text")):
             with pytest.raises(UserFacing):
                 work()
-    with Reader(files.bert(4, head=True, extra={"tokenizer.ggml.add_eos_token": False, "tokenizer.ggml.add_sep_token": False})) as reader:
-        with pytest.raises(UserFacing, match="does not say how"):
-            reader.marks("query", "document")
+    formless = files.embedding(4, labels=2, extra={"qwen3.classifier.output_labels": ["yes", "no"]})
+    with Reader(formless) as reader, pytest.raises(UserFacing, match="does not say how"):
+        reader.marks("query", "document")
 
 
 def test_memory_is_looked_at_before_it_is_taken(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,12 +227,12 @@ def test_memory_is_looked_at_before_it_is_taken(files: Files, monkeypatch: pytes
     with Reader(files.bert(context=4096)) as reader:
         long = "abcd " * 700
         assert reader.embed(long)
-        shape = reader.lane._own and reader.lane._own.shape  # noqa: SLF001
+        shape = reader.lane._own and reader.lane._own.shape
         assert shape is not None
         reader.steps.scheduler.rest()
         assert not reader.lane.holds and reader.steps.session.beside == 0
-        least = reader.lane._bytes(shape)  # noqa: SLF001
-        free[0] = next(n for n in range(0, 10**10, 10**7) if free.__setitem__(0, n) or reader.lane._room() > least // 2)  # noqa: SLF001
+        least = reader.lane._bytes(shape)
+        free[0] = next(n for n in range(0, 10**10, 10**7) if free.__setitem__(0, n) or reader.lane._room() > least // 2)
         with pytest.raises(Environment, match=r"has 2,\d{3} tokens, and the free memory has room for [\d,]+ that"):
             reader.embed(long)
         assert reader.embed("a short one")
@@ -253,7 +253,7 @@ def test_numbers_that_are_none_are_told(files: Files, monkeypatch: pytest.Monkey
 def test_a_conversation_goes_first_and_neither_changes_the_other(files: Files) -> None:
     """Steps that are given up have not happened."""
     with Reader(files.small(), streams=2) as reader:
-        texts = ["same words " * 60, "other words " * 200]
+        texts = ["same words " * 60, "other words " * 120]
         wanted = reader.embed(*texts)
         answer = reader.steps.answer(ask("question " * 20, max_tokens=8))
         call = reader.ask(texts)
@@ -290,7 +290,7 @@ def test_who_goes_away_is_left_and_the_next_one_is_served(files: Files) -> None:
             reader.steps.scheduler.step()
         first.cancelled = True
         assert len(reader.finish(second)) == 1
-        assert "stopped" in str(first.error or "").lower() or first.result is None
+        assert first.error is not None and not first.events
 
 
 def test_a_worker_embeds_cancels_and_refuses(files: Files) -> None:
@@ -303,10 +303,9 @@ def test_a_worker_embeds_cancels_and_refuses(files: Files) -> None:
             assert isinstance(found, Embeddings) and len(found) == 3 and found.pooling is Pooling.MEAN
             assert told[-1] == 3 and found.dimensions == 64 and found.tokens[2] > 300
             assert [len(vector) for vector in found] == [64] * 3
-            task = asyncio.create_task(engine.engine.embed(["word " * 1500] * 300))
-            await asyncio.sleep(0)
-            while not told:
-                await asyncio.sleep(0.01)
+            begun = asyncio.Event()
+            task = asyncio.create_task(engine.engine.embed(["word " * 300] * 300, lambda _done: begun.set()))
+            await begun.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -317,7 +316,7 @@ def test_a_worker_embeds_cancels_and_refuses(files: Files) -> None:
                 await engine.engine.embed(["a", ""])
             with pytest.raises(AppError, match="writes no answers"):
                 await engine.answer(ask("hello"))
-            with pytest.raises(NotChat, match="embedding model"):
+            with pytest.raises(UserFacing, match="embedding model"):
                 async for _ in engine.engine.load(LoadRequest(files.embedding(1))):
                     pass
 
