@@ -242,6 +242,44 @@ def test_memory_is_looked_at_before_it_is_taken(files: Files, monkeypatch: pytes
             reader.embed("a short one")
 
 
+@pytest.mark.parametrize("kind", ("mean", "first", "last", "bert", "hybrid", "ranker"))
+def test_llama_cpp_is_asked_for_nothing_that_ends_the_process(
+    files: Files, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """More tokens than a step has, more outputs than there is room for, a text in two steps where it must be in one, a
+    position that the model does not have; and marks without a head."""
+    paths = {
+        "mean": lambda: files.embedding(1),
+        "first": lambda: files.embedding(2),
+        "last": lambda: files.embedding(3),
+    }
+    more = {"bert": files.bert, "hybrid": files.hybrid, "ranker": files.reranker}
+    dice, decode, decoded = random.Random(kind), api.llama_decode, 0
+    with Reader({**paths, **more}[kind]()) as reader:
+
+        def watched(pointer: Any, batch: Any) -> int:
+            nonlocal decoded
+            made = reader.lane._own
+            assert made is not None and pointer == made.pointer
+            count, outputs = batch.n_tokens, sum(bool(batch.logits[row]) for row in range(batch.n_tokens))
+            assert 0 < count <= min(api.llama_n_batch(pointer), api.llama_n_ubatch(pointer))
+            assert outputs <= max(made.shape.outputs, made.shape.streams)
+            assert outputs in (0, count) if kind in ("last", "ranker") else outputs == count
+            owners = [batch.seq_id[row][0] for row in range(count)]
+            runs = [owner for row, owner in enumerate(owners) if not row or owners[row - 1] != owner]
+            assert len(runs) == len(set(runs)) and max(runs) < api.llama_n_seq_max(pointer)
+            assert max(batch.pos[row] for row in range(count)) < reader.steps.session.model.context_train
+            assert kind != "bert" or all(batch.pos[owners.index(owner)] == 0 for owner in runs)
+            decoded += 1
+            return int(decode(pointer, batch))
+
+        monkeypatch.setattr(api, "llama_decode", watched)
+        longest = 90 if kind == "bert" else 600
+        texts = [some(dice, dice.choice((8, 60, longest))) for _ in range(40)]
+        found: Sequence[object] = reader.marks("query", *texts) if kind == "ranker" else reader.embed(*texts)
+        assert len(found) == 40 and decoded > 2
+
+
 def test_numbers_that_are_none_are_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     with Reader(files.embedding(1)) as reader:
         for value in (math.nan, math.inf, 0.0):
