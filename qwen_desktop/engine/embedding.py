@@ -159,9 +159,7 @@ def has_head(header: GgufHeader) -> bool:
 
 def can_embed(session: Session) -> bool:
     """Whether vectors can be had of the loaded model."""
-    model = session.model
-    encoder = bool(api.llama_model_has_encoder(model.pointer))  # its decoder would look for what nobody encoded
-    return not encoder and pooling_of(model.header) is not Pooling.RANK
+    return not session.model.encodes and pooling_of(session.model.header) is not Pooling.RANK
 
 
 class _Job:
