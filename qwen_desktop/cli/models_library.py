@@ -31,7 +31,6 @@ from qwen_desktop.cli.interrupt import asked
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.amounts import size
 from qwen_desktop.core.errors import AppError
-from qwen_desktop.core.gguf import Kind
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.settings import setting
@@ -225,7 +224,7 @@ def _remarks(model: InstalledModel) -> list[str]:
     remarks = [model.problem.sentence()] if model.problem is not None else []
     if model.template_fault is not None and not model.template_repaired:
         remarks.append(str(model.template_fault))
-    if model.kind is Kind.EMBEDDING:
+    if model.kind == "embedding":
         remarks.append(QT_TRANSLATE_NOOP("library", "For embeddings: qwen-desktop embed --model"))
     elif not model.chats:
         remarks.append(QT_TRANSLATE_NOOP("library", "For reranking, not to chat"))

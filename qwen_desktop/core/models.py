@@ -10,7 +10,6 @@ from msgspec import Struct
 from qwen_desktop.core import yarn
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.gguf.kinds import Kind
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
@@ -210,6 +209,10 @@ class Download(Struct, frozen=True):
 Origin = Literal["downloaded", "imported", "lm_studio", "ollama", "jan", "gpt4all", "huggingface_cache", "file"]
 
 
+#: As ``core.gguf.Kind`` has them.
+ModelKind = Literal["chat", "embedding", "reranker"]
+
+
 class InstalledModel(Struct, frozen=True):
     """A model on this computer. ``path`` is the (first) GGUF; ``files`` are all parts with mmproj apart.
 
@@ -246,12 +249,12 @@ class InstalledModel(Struct, frozen=True):
     alias: str = ""
     options: LoadOptions = LoadOptions()
     #: what it is for: to chat with, or only for embeddings or rerank
-    kind: Kind = Kind.CHAT
+    kind: ModelKind = "chat"
 
     @property
     def chats(self) -> bool:
         """Whether it can be chosen for conversations."""
-        return self.kind is Kind.CHAT
+        return self.kind == "chat"
 
     def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether it is this entry of the catalogue (in this quant)."""

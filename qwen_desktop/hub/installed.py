@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from qwen_desktop.core.errors import AppError, Problem, UserFacing, os_problem, problem_of
-from qwen_desktop.core.gguf import MODELS, GgufHeader, read_header
-from qwen_desktop.core.models import InstalledModel, Origin
+from qwen_desktop.core.gguf import MODELS, GgufHeader, Kind, read_header
+from qwen_desktop.core.models import InstalledModel, ModelKind, Origin
 from qwen_desktop.core.text import clean
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub import library_errors as errors
@@ -36,6 +36,7 @@ _KEPT = (
     "alias", "options",
 )  # fmt: skip
 
+_KINDS: dict[Kind, ModelKind] = {Kind.CHAT: "chat", Kind.EMBEDDING: "embedding", Kind.RERANKER: "reranker"}
 #: What faces show of it as it is noted.
 _SHOWN = (
     "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
@@ -240,7 +241,7 @@ def _with_header(entry: LibraryEntry, header: GgufHeader) -> LibraryEntry:
         architecture=header.architecture,
         parameters=header.parameters,
         context_train=header.context_length,
-        kind=header.kind,
+        kind=_KINDS[header.kind],
         stamp=stamp_of(Path(header.path)),
         reader=READER,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.core.gguf import NotChat
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
@@ -32,7 +32,7 @@ class InstalledDetails(ScrollDialog):
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
         self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")
         if not model.chats:
-            self.say(texts.problem(NotChat(Path(model.path), model.kind).problem), color="text_muted")
+            self.say(texts.problem(NotChat(Path(model.path), Kind(model.kind)).problem), color="text_muted")
         column.addLayout(facts(theme, self._facts(model), body))
         if model.template_fault is not None or model.template_repaired:
             column.addWidget(heading(theme, self.tr("Chat template"), body))

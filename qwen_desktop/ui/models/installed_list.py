@@ -45,9 +45,9 @@ def chip(row: InstalledModel) -> tuple[str, model_texts.Tone]:
     """What is wrong with a model, in a few words."""
     if row.problem is not None:
         return translate("InstalledModels", "cannot be used"), "bad"
-    if row.kind is Kind.EMBEDDING:
+    if row.kind == "embedding":
         return translate("InstalledModels", "for embeddings"), ""
-    if row.kind is Kind.RERANKER:
+    if row.kind == "reranker":
         return translate("InstalledModels", "for reranking"), ""
     if row.template_repaired:
         return translate("InstalledModels", "chat template repaired"), ""
@@ -61,7 +61,7 @@ def trouble(row: InstalledModel) -> str:
     if row.problem is not None:
         return texts.problem(row.problem)
     if not row.chats:
-        return texts.problem(NotChat(Path(row.path), row.kind).problem)
+        return texts.problem(NotChat(Path(row.path), Kind(row.kind)).problem)
     return texts.text(row.template_fault) if row.template_fault is not None else ""
 
 

@@ -9,7 +9,6 @@ from msgspec import structs
 from PySide6.QtWidgets import QDialog
 
 from qwen_desktop.core.errors import Problem
-from qwen_desktop.core.gguf import Kind
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.text import Text
 from tests.ui.models import scripted
@@ -83,7 +82,7 @@ async def test_a_model_that_cannot_be_used_says_why(make: Make) -> None:
 async def test_a_model_for_embeddings_is_told_apart_and_does_not_answer(make: Make) -> None:
     ui, page = await shown(make)
     library = services(ui).library
-    library.items[0] = structs.replace(library.items[0], kind=Kind.EMBEDDING)
+    library.items[0] = structs.replace(library.items[0], kind="embedding")
     library.changed()
     await ui.rest()
     assert "for embeddings" in spoken(page.installed.list, 0)
