@@ -279,7 +279,15 @@ class Engines:
         if record.local is not None and record.request is not None and record.request.path == record.path:
             return record.request
         request = self._request(record, options)
-        return structs.replace(request, context=SMALLEST, streams=1, template=None, purpose="embed")
+        lean = {
+            "context": SMALLEST,
+            "streams": 1,
+            "template": None,
+            "cache_folder": "",
+            "drafts": "off",
+            "draft_model": "",
+        }
+        return structs.replace(request, purpose="embed", **lean)
 
     async def _load(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Wait for the loads before this one and for memory, then load."""
