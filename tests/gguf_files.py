@@ -125,12 +125,13 @@ def write(
     vocab_from: Path | None = None,
     prefer: Mapping[str, float] | None = None,
     pre: str | None = "qwen2",
+    labels: int = 0,
 ) -> Path:
     """Write a model to ``path`` and return it.
 
     ``quant`` is "f16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer`` makes some tokens
     likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split before it becomes
-    tokens; None leaves that out, as old converters did.
+    tokens; None leaves that out, as old converters did. ``labels`` adds a head that gives so many marks (a reranker's).
     """
     if head is None:
         head = 32 if architecture == "qwen3" else width // heads  # Qwen2 derives it
@@ -157,6 +158,8 @@ def write(
     tensors.ones("output_norm.weight", width)
     if not tied:
         tensors.output(tokens, width, prefer or {})
+    if labels:
+        tensors.weight("cls.output.weight", labels, width)
     for layer in range(layers):
         block = f"blk.{layer}"
         tensors.ones(f"{block}.attn_norm.weight", width)
@@ -213,6 +216,8 @@ def add(writer: gguf.GGUFWriter, key: str, value: Any) -> None:
         writer.add_uint32(key, value)
     elif isinstance(value, float):
         writer.add_float32(key, value)
+    elif isinstance(value, list | tuple):
+        writer.add_array(key, list(value))
     else:
         writer.add_string(key, str(value))
 

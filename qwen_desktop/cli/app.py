@@ -285,6 +285,24 @@ def application(build: Build) -> typer.Typer:
 
         guarded(lambda run: work(run, model, seconds=seconds, depth=depth), as_json=as_json)
 
+    @app.command()
+    def embed(
+        texts: Annotated[
+            list[str],
+            typer.Argument(metavar="TEXT...", help="The texts; - reads them from standard input, one a line."),
+        ],
+        model: Annotated[
+            str, typer.Option(metavar="MODEL", help="A GGUF file, or the name or alias of an installed model.")
+        ],
+        as_json: Annotated[
+            bool, typer.Option("--json", help="Print one JSON object instead of a line a text.")
+        ] = False,
+    ) -> None:
+        """Turn texts into vectors, to find those of the same meaning: of length 1, pooled as the model's file says."""
+        from qwen_desktop.cli.embed import embed as work  # noqa: PLC0415 - only for this command
+
+        guarded(lambda run: work(run, model, tuple(texts)), as_json=as_json)
+
     app.add_typer(models_app(guarded), name="models")
     app.add_typer(history_app(guarded), name="history")
     app.add_typer(assistants_app(guarded), name="assistants")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 #: The words that name a command; ``app`` has one function for each (a test compares them).
-COMMANDS = ("chat", "doctor", "probe", "bench", "tune", "models", "history", "assistants", "offline")
+COMMANDS = ("chat", "doctor", "probe", "bench", "tune", "models", "history", "assistants", "offline", "embed")
 
 
 class Window(NamedTuple):

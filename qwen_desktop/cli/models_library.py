@@ -9,6 +9,7 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 - ``last_used``, ``added``, ``verified_at``: seconds of the epoch, 0 for never; ``sha256`` of the first file or ""
 - ``problem``: null, or a sentence that says why it cannot be used now
 - ``template_fault``: null or a sentence; ``template_repaired``
+- ``kind``: chat, embedding (for ``qwen-desktop embed``) or reranker
 - ``alias``: the name that commands know it by too, "" for none; ``options``: ``context``, ``threads``, ``gpu_layers``,
   ``flash_attention``, ``kv_type``, ``streams`` (chats in memory) and ``experts_on_cpu`` that it is loaded with, each
   null where the settings decide
@@ -223,6 +224,10 @@ def _remarks(model: InstalledModel) -> list[str]:
     remarks = [model.problem.sentence()] if model.problem is not None else []
     if model.template_fault is not None and not model.template_repaired:
         remarks.append(str(model.template_fault))
+    if model.kind == "embedding":
+        remarks.append(QT_TRANSLATE_NOOP("library", "For embeddings: qwen-desktop embed --model"))
+    elif not model.chats:
+        remarks.append(QT_TRANSLATE_NOOP("library", "For reranking, not to chat"))
     if model.alias:
         remarks.append(fill(QT_TRANSLATE_NOOP("library", "Alias: {name}"), {"name": model.alias}))
     options = [
@@ -238,7 +243,7 @@ def _plain(model: InstalledModel) -> dict[str, Any]:
     names = (
         "id", "path", "files", "mmproj", "name", "quant", "size_bytes", "repo", "architecture", "parameters",
         "context_train", "licence", "origin", "owned", "last_used", "added", "verified_at", "sha256",
-        "template_repaired", "alias",
+        "template_repaired", "alias", "kind",
     )  # fmt: skip
     plain = {name: getattr(model, name) for name in names}
     plain["options"] = structs.asdict(model.options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from qwen_desktop.cli.interrupt import Interrupt, asked
 from qwen_desktop.cli.one_run import CommandRun
 from qwen_desktop.core.amounts import size
 from qwen_desktop.core.errors import AppError, Environment, Failure, Problem, UserFacing, problem_of
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, Quant
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, fill
 from qwen_desktop.hub.access import offline_problem
@@ -109,6 +111,9 @@ class _Pull:
                 waited = self.download.note
                 await services.downloads.pause(number)
                 raise Environment(waited or gone.what, gone.hint)
+        found = services.library.find(self.download.path)
+        if found is not None and not found.chats:
+            console.warn(NotChat(Path(found.path), Kind(found.kind)).problem.sentence())
 
     def _on_change(self, event: DownloadChanged) -> None:
         self.download = download = event.download

@@ -23,6 +23,7 @@ from qwen_desktop.core.parts import Part, PartEvent, Role
 from qwen_desktop.core.text import Text
 
 if TYPE_CHECKING:
+    from qwen_desktop.core.embeddings import Embeddings, Ranking
     from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 
 
@@ -277,7 +278,8 @@ class Capabilities(Struct, frozen=True):
 
     ``soft_switches``: the model was trained to obey ``/think`` and ``/no_think`` in a user's message, the last one
     counts (the hybrid Qwen3 models of April 2025). They are words to it: nothing is done with them here, and in
-    ``ThinkingMode.DIRECT`` they have no effect.
+    ``ThinkingMode.DIRECT`` they have no effect. ``embeddings``: it makes vectors of texts; ``rerank``: it marks
+    documents by how well they answer a query. Without ``chat`` it does nothing else.
     """
 
     thinking: tuple[ThinkingMode, ...] = ()
@@ -287,6 +289,8 @@ class Capabilities(Struct, frozen=True):
     grammar: bool = False
     embeddings: bool = False
     soft_switches: bool = False
+    rerank: bool = False
+    chat: bool = True
 
 
 class CardPart(Struct, frozen=True):
@@ -377,6 +381,17 @@ class Engine(Protocol):
     def generate(self, request: GenerateRequest) -> AbstractAsyncContextManager[Run]:
         """Start an answer. Raises ``AppError`` (on entering or while iterating) when it fails."""
 
+    async def embed(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None, *, first: int = 1
+    ) -> Embeddings:
+        """Each text as a vector of length 1. ``progress`` is told how many are done; sentences count texts from
+        ``first``. A caller that is cancelled ends it. Raises ``AppError``."""
+
+    async def rerank(
+        self, query: str, documents: Sequence[str], progress: Callable[[int], None] | None = None, *, first: int = 1
+    ) -> Ranking:
+        """How well each document answers the query, by a model that was trained to say so. Raises ``AppError``."""
+
     async def aclose(self) -> None:
         """Free everything. Safe to call twice."""
 
@@ -400,6 +415,8 @@ class LoadRequest(Struct, frozen=True):
     What conversations have evaluated is kept in ``cache_folder`` ("" for nowhere), in ``cache_bytes`` at most. Unless
     ``drafts`` is "off", tokens that are likely to come are guessed and verified together, where that proves faster; a
     small model at ``draft_model`` may guess them ("" for none).
+
+    For the ``purpose`` "embed" no conversation's context is made, and a model that only embeds or reranks is welcome.
     """
 
     path: str
@@ -421,6 +438,7 @@ class LoadRequest(Struct, frozen=True):
     cache_bytes: int = 0
     drafts: Literal["auto", "off"] = "auto"
     draft_model: str = ""
+    purpose: Literal["chat", "embed"] = "chat"
 
 
 class LoadProgress(Struct, frozen=True):

@@ -209,6 +209,10 @@ class Download(Struct, frozen=True):
 Origin = Literal["downloaded", "imported", "lm_studio", "ollama", "jan", "gpt4all", "huggingface_cache", "file"]
 
 
+#: As ``core.gguf.Kind`` has them.
+ModelKind = Literal["chat", "embedding", "reranker"]
+
+
 class InstalledModel(Struct, frozen=True):
     """A model on this computer. ``path`` is the (first) GGUF; ``files`` are all parts with mmproj apart.
 
@@ -244,6 +248,13 @@ class InstalledModel(Struct, frozen=True):
     template_repairable: bool = False
     alias: str = ""
     options: LoadOptions = LoadOptions()
+    #: what it is for: to chat with, or only for embeddings or rerank
+    kind: ModelKind = "chat"
+
+    @property
+    def chats(self) -> bool:
+        """Whether it can be chosen for conversations."""
+        return self.kind == "chat"
 
     def is_of(self, model: CatalogModel, quant: Quant | None = None) -> bool:
         """Whether it is this entry of the catalogue (in this quant)."""

@@ -134,7 +134,8 @@ class Attempts:
             if self._model.copied_bytes or self._model.card_bytes:
                 pages.let_go(header.parts)
         if not self._model.can_generate:
-            raise load_errors.cannot_chat(Path(self._request.path).name)
+            say = load_errors.cannot_chat if self._request.purpose == "chat" else load_errors.cannot_embed
+            raise say(Path(self._request.path).name)
         return self._model
 
     def _steps(self) -> list[tuple[Placement, bool]]:

@@ -258,6 +258,8 @@ class Model:
         self.sliding = bool(window)  # it forgets old tokens in some layers
         self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)
         self.adapters = Adapters(pointer, header, self.vocab_size, said)
+        #: its decoder looks for what an encoder has read
+        self.encodes = bool(api.llama_model_has_encoder(pointer))
         self._buffer = ctypes.create_string_buffer(512)
         self._pieces: dict[int, bytes] = {}
         self._eog: dict[int, bool] = {}

@@ -65,6 +65,7 @@ class ContextShape(Struct, frozen=True):
     ``chunk`` is how many tokens are evaluated at once. ``kv_type`` is a name in ``core.memory.CACHES``. ``outputs`` is
     how many tokens may be ``wanted`` in one step (one of each sequence may be in any case). ``rollback`` is how many
     tokens ``take_back`` shall undo in a model with a recurrent state: each is a copy of that state for each stream.
+    ``pooling`` is llama.cpp's number of how tokens become one vector; None for a context that makes none.
     """
 
     size: int
@@ -77,6 +78,7 @@ class ContextShape(Struct, frozen=True):
     yarn: Yarn | None = None
     outputs: int = 1
     rollback: int = 0
+    pooling: int | None = None
 
 
 class Piece(NamedTuple):
@@ -407,6 +409,11 @@ class Context:
         self._undoable.clear()
 
     @property
+    def has_memory(self) -> bool:
+        """Whether it remembers what it has read; a model that looks both ways at a text does not."""
+        return bool(self._memory)
+
+    @property
     def flash(self) -> bool:
         """Whether it computes with flash attention (where llama.cpp chooses, it does on a graphics card)."""
         return self.shape.flash != "off"
@@ -461,6 +468,8 @@ class Context:
             abort_callback_data=self.flag.data,
             no_perf=True,
         )
+        if shape.pooling is not None:
+            set_fields(params, embeddings=True, pooling_type=shape.pooling)
         if shape.yarn is not None:
             set_fields(
                 params,

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from qwen_desktop.core import memory, placement, tuning, yarn
 from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalInfo, ModelInfo
-from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.gguf import CHATS, MODELS, Kind, NotChat, read_header
 from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
-from qwen_desktop.engine import autotune, load_errors, pages, sampling_defaults, soft_switches, streams
+from qwen_desktop.engine import autotune, embedding, load_errors, pages, sampling_defaults, soft_switches, streams
 from qwen_desktop.engine.attempts import Attempts
 from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
@@ -52,6 +52,8 @@ _STRETCHED = QT_TRANSLATE_NOOP(
 
 #: What llama.cpp needs for its graphs: where that cannot be had it ends the process.
 _GRAPH = 48 * 1024 * 1024
+#: A conversation's context where none is wanted, in tokens: llama.cpp makes no smaller one.
+_EMBEDS = 256
 
 
 def load(
@@ -86,10 +88,17 @@ def load(
             and model.header.path == request.path
             and model.files == (pages.files_of(model.header) or None)
         )
-        header = model.header if model is not None and same else read_header(request.path)
+        embeds = request.purpose == "embed"
+        kinds = MODELS if embeds else CHATS
+        header = model.header if model is not None and same else read_header(request.path, kinds=kinds)
+        if header.kind not in kinds:
+            raise NotChat(Path(request.path), header.kind)
         shape = shape_of(header)
-        template = Template(request.template or header.chat_template)
-        template.fit()  # before gigabytes are read for a model that would not see the question
+        if embeds:
+            request = replace(request, context=_EMBEDS)
+        template = Template(None if header.kind is not Kind.CHAT else request.template or header.chat_template)
+        if not embeds:
+            template.fit()  # before gigabytes are read for a model that would not see the question
         if model is not None and not same:
             model.close()
             model = None
@@ -123,7 +132,7 @@ def load(
         context.set_threads(write=pace.write.threads, read=pace.read.threads)
     elif request.read_threads is not None:
         context.set_threads(read=request.read_threads)
-    return Session(
+    session = Session(
         model,
         context,
         template,
@@ -136,6 +145,14 @@ def load(
         batch_width=request.batch_rows or tuning.ROWS[-1],
         kept=prompt_cache.make(request, info, model.header.parts, writer),
     )
+    able = replace(
+        info.capabilities,
+        embeddings=embedding.can_embed(session),
+        rerank=embedding.has_head(header),
+        chat=header.kind is Kind.CHAT,
+    )
+    session.info = replace(info, capabilities=able)
+    return session
 
 
 def _border(request: LoadRequest, context: Context) -> int:
@@ -259,7 +276,7 @@ def _notices(
     if context.shape.yarn is not None:
         factor = f"{context.shape.yarn.factor:g}"
         yield Text("context.yarn", _STRETCHED, {"n": context.size, "factor": factor, "train": train})
-    if not template.own:
+    if not template.own and request.purpose == "chat":
         yield Text("template.none", _NO_TEMPLATE)
     if context.model.degraded:
         yield Text("tokenizer.degraded", _NO_SPLITTING)

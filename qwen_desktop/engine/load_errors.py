@@ -40,6 +40,12 @@ cannot_chat = Failure(
     UserFacing, "load.no_text", "file", QT_TRANSLATE_NOOP("engine", "{file} is not a model that writes text."),
     QT_TRANSLATE_NOOP("engine", "Choose a chat model."), "model.open",
 )
+#: One whose vectors cannot be had here.
+cannot_embed = Failure(
+    UserFacing, "load.no_vectors", "file",
+    QT_TRANSLATE_NOOP("engine", "{file} is of a kind that cannot make embeddings here."),
+    QT_TRANSLATE_NOOP("engine", "Choose another embedding model, or any chat model."), "model.open",
+)
 _refused = Failure(
     UserFacing, "load.refused", "file reason", QT_TRANSLATE_NOOP("engine", "llama.cpp cannot load {file}: {reason}."),
     QT_TRANSLATE_NOOP("engine", "Download it again or choose another file."), "model.open",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from qwen_desktop.core.embeddings import Embedded, Embeddings, EmbedEnd, EmbedRequest, Ranking, RerankRequest
 from qwen_desktop.core.engine import (
     Event,
     FinishReason,
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 WRITE_S = 2.0
 #: After asking a run to stop, its last words are waited for this long, in seconds.
 _LAST_WORDS_S = 2.0
+#: Texts, and characters of them, that are embedded with one request: a frame has 64 MiB.
+_TEXTS, _LETTERS = 4096, 4 << 20
 
 # fmt: off
 _closed = Failure(Bug, "engine.closed", "", QT_TRANSLATE_NOOP("engine", "The engine is closed."))
@@ -84,6 +88,14 @@ class _Run:
                     pass
         except (AppError, TimeoutError):
             log.warning("run.silent")
+
+
+def _slice(texts: Sequence[str], at: int) -> tuple[str, ...]:
+    """The next texts that go into one frame, one at least."""
+    end, size = at, 0
+    while end < len(texts) and end < at + _TEXTS and (size := size + len(texts[end])) <= _LETTERS:
+        end += 1
+    return tuple(texts[at : max(end, at + 1)])
 
 
 class LocalWorkerEngine:
@@ -163,6 +175,50 @@ class LocalWorkerEngine:
         self._check(self.info)
         with self._client.open("count_texts", tuple(texts), object, tuple[int, ...]) as call:
             return await call.finish(), True
+
+    async def embed(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None, *, first: int = 1
+    ) -> Embeddings:
+        """Each text as a vector of length 1, as the model pools it. ``progress`` is told how many are done; sentences
+        count texts from ``first``. A caller that is cancelled ends it. Raises ``AppError``."""
+        vectors, tokens, end = await self._read_texts(
+            "embed", texts, lambda part, at: EmbedRequest(part, at + first), progress
+        )
+        return Embeddings(vectors, end.dimensions, tokens, end.pooling)
+
+    async def rerank(
+        self, query: str, documents: Sequence[str], progress: Callable[[int], None] | None = None, *, first: int = 1
+    ) -> Ranking:
+        """How well each document answers the query. Raises ``AppError``, also where the model has no head for that."""
+        marks, tokens, _ = await self._read_texts(
+            "rerank", documents, lambda part, at: RerankRequest(query, part, at + first), progress
+        )
+        return Ranking(tuple(array("f", marks)), tokens)
+
+    async def _read_texts(
+        self,
+        method: str,
+        texts: Sequence[str],
+        ask: Callable[[tuple[str, ...], int], EmbedRequest | RerankRequest],
+        progress: Callable[[int], None] | None,
+    ) -> tuple[bytes, tuple[int, ...], EmbedEnd]:
+        """In requests that are not too long for a frame; what each tells is put together."""
+        vectors, tokens, at = bytearray(), list[int](), 0
+
+        def done(told: Embedded) -> None:
+            vectors.extend(told.vectors)
+            tokens.extend(told.tokens)
+            if progress is not None:
+                progress(len(tokens))
+
+        while True:
+            self._check(self.info)
+            part = _slice(texts, at)
+            with self._client.open(method, ask(part, at), Embedded, EmbedEnd) as call:
+                end = await call.finish(done)
+            at += len(part)
+            if at >= len(texts):
+                return bytes(vectors), tuple(tokens), end
 
     async def tune(self, request: TuneRequest, progress: Callable[[TuneProgress], None]) -> Tuning:
         """Measure how the loaded model runs best here; ends early (``whole`` False) when something else is wanted of

@@ -20,6 +20,7 @@ from qwen_desktop.core.engine import FinishReason, GenerateRequest, GenerateResu
 from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.batch import Batch, Step
+from qwen_desktop.engine.embedding import Embedding
 from qwen_desktop.engine.gate import Gate
 from qwen_desktop.engine.job import Call, Job
 from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError
@@ -55,6 +56,8 @@ class Scheduler:
         self._waiting: deque[Job] = deque()
         self._jobs: list[Job] = []
         self._batches: dict[str, Batch] = {}
+        self.embedding = Embedding(session, gate, self._paced)
+        self._embedded = False
         # seconds that went into reading and into writing since there were both to do
         self._spent = {True: 0.0, False: 0.0}
         self._turn = 0
@@ -71,15 +74,20 @@ class Scheduler:
     @property
     def busy(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self._waiting or self._jobs or any(each.busy for each in self._batches.values()))
+        return bool(self._waiting or self._jobs or self.embedding.busy or self._batching)
+
+    @property
+    def _batching(self) -> bool:
+        return any(each.busy for each in self._batches.values())
 
     @property
     def linger_s(self) -> float | None:
         """After how many seconds without anything to do ``rest`` is to be called; None when never."""
-        return _LINGER_S if self._batches else None
+        return _LINGER_S if self._batches or self.embedding.holds else None
 
     def rest(self) -> None:
-        """Nothing came for a while: free what only batches need."""
+        """Nothing came for a while: free what only batches and embeddings need."""
+        self.embedding.close()
         for each in self._batches.values():
             each.close()
         self._batches.clear()
@@ -104,6 +112,7 @@ class Scheduler:
         except Exception as error:
             jobs = [*self._jobs, *(job for each in self._batches.values() for job in (*each.jobs, *each.waiting))]
             self._jobs.clear()
+            self.embedding.fail_all(error)
             self.rest()
             for job in jobs:
                 if job.generation is not None and job.generation.sequence is not None:
@@ -122,6 +131,10 @@ class Scheduler:
             self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
             self._talked = time.monotonic()
+            return
+        self._embedded = self.embedding.busy and not (self._embedded and self._batching)  # in turns with batches
+        if self._embedded:
+            self.embedding.step()
             return
         for each in self._batches.values():
             if each.busy:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from qwen_desktop.core.embeddings import EmbedRequest, RerankRequest
 from qwen_desktop.core.engine import GenerateRequest, LoadProgress, LoadRequest, ModelInfo
-from qwen_desktop.core.errors import Bug, Failure
+from qwen_desktop.core.errors import Bug, Failure, UserFacing
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.core.tuning import TuneProgress, TuneRequest, Tuning
 from qwen_desktop.process.child import Pipes
@@ -43,6 +44,12 @@ _AGAIN_S = 0.2
 no_model = Failure(
     Bug, "engine.no_model", "", QT_TRANSLATE_NOOP("engine", "No model is loaded."),
     QT_TRANSLATE_NOOP("engine", "Choose a model first."), "model.choose",
+)
+#: An answer was asked for of a model that only embeds or reranks.
+no_answers = Failure(
+    UserFacing, "engine.no_answers", "",
+    QT_TRANSLATE_NOOP("engine", "This model only embeds texts or sorts documents: it writes no answers."),
+    QT_TRANSLATE_NOOP("engine", "Choose a chat model."), "model.choose",
 )
 # fmt: on
 
@@ -73,10 +80,12 @@ class Worker:
     ``load`` (``LoadRequest``) tells ``LoadProgress`` and returns ``ModelInfo``; ``generate`` (``GenerateRequest``)
     tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``. Answers are made side by side; a load
     waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
-    returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
-    tokens, ``count_texts`` (a tuple of texts) those of each, also while answers are made. ``forget`` (a tuple of cache
-    keys, ``("*",)`` for all) forgets conversations in memory and on the disk; ``limit`` (bytes) says how much there may
-    be from now on.
+    returns ``Tuning``; it gives way to everything else. ``embed`` (``EmbedRequest``) and ``rerank``
+    (``RerankRequest``) tell ``Embedded``, in the order of the texts, and return ``EmbedEnd``; conversations go first.
+    ``count`` (``GenerateRequest``) returns the prompt's tokens, ``count_texts`` (a tuple of texts) those of each, also
+    while answers are made.
+    ``forget`` (a tuple of cache keys, ``("*",)`` for all) forgets conversations in memory and on the disk; ``limit``
+    (bytes) says how much there may be from now on.
 
     Once stdin is closed, what was evaluated and is to be kept is still written, for ``_END_S`` at most.
     """
@@ -197,11 +206,18 @@ class Worker:
             request.do(lambda: self._limit(request.params(int)))
             return
         try:
-            if request.method != "generate":
+            if request.method not in ("generate", "embed", "rerank"):
                 raise unknown_job(request.method)
-            if self._scheduler is None:
+            if self._scheduler is None or self._session is None:
                 raise no_model()
-            self._scheduler.add(request.params(GenerateRequest), request, arrived)
+            if request.method == "embed":
+                self._scheduler.embedding.embed(request.params(EmbedRequest), request)
+            elif request.method == "rerank":
+                self._scheduler.embedding.rerank(request.params(RerankRequest), request)
+            elif not self._session.info.capabilities.chat:
+                raise no_answers()
+            else:
+                self._scheduler.add(request.params(GenerateRequest), request, arrived)
         except Exception as error:
             request.fail(error)
 

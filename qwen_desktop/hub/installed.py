@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from qwen_desktop.core.errors import AppError, Problem, UserFacing, os_problem, problem_of
-from qwen_desktop.core.gguf import GgufHeader, read_header
-from qwen_desktop.core.models import InstalledModel, Origin
+from qwen_desktop.core.gguf import MODELS, GgufHeader, Kind, read_header
+from qwen_desktop.core.models import InstalledModel, ModelKind, Origin
 from qwen_desktop.core.text import clean
 from qwen_desktop.core.text import shown as shown_name
 from qwen_desktop.hub import library_errors as errors
@@ -36,10 +36,11 @@ _KEPT = (
     "alias", "options",
 )  # fmt: skip
 
+_KINDS: dict[Kind, ModelKind] = {Kind.CHAT: "chat", Kind.EMBEDDING: "embedding", Kind.RERANKER: "reranker"}
 #: What faces show of it as it is noted.
 _SHOWN = (
     "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
-    "last_used", "added", "licence", "alias", "options",
+    "last_used", "added", "licence", "alias", "options", "kind",
 )  # fmt: skip
 #: What somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
 _KEPT_OF_MODEL = ("last_used", "alias", "options")
@@ -96,9 +97,9 @@ def new_entry(
     path: str, *, origin: Origin, name: str = "", quant: str = "", repo: str = "", mmproj: str = "", licence: str = ""
 ) -> LibraryEntry:
     """A linked model: its header is checked, its parts and its mmproj are found. Raises ``UserFacing``, ``NotChat``
-    for what is no model to chat with."""
+    for what is no model that the engine loads."""
     place = Path(path)
-    header = read_header(place)
+    header = read_header(place, kinds=MODELS)
     told = Path(mmproj) if mmproj else None
     width = header.number("embedding_length")
     base = _text(header, "general.basename") or _text(header, "general.name")
@@ -214,7 +215,7 @@ def _look(entry: LibraryEntry) -> Seen:
 def _read_again(entry: LibraryEntry, *, known: bool) -> LibraryEntry:
     """The entry by its header as it is now. A linked file that the other program replaced (it is not ``known``) starts
     anew."""
-    header = read_header(entry.path)
+    header = read_header(entry.path, kinds=MODELS)
     if known:
         return _with_header(entry, header)
     if not entry.owned:
@@ -240,6 +241,7 @@ def _with_header(entry: LibraryEntry, header: GgufHeader) -> LibraryEntry:
         architecture=header.architecture,
         parameters=header.parameters,
         context_train=header.context_length,
+        kind=_KINDS[header.kind],
         stamp=stamp_of(Path(header.path)),
         reader=READER,
     )
@@ -267,7 +269,7 @@ def _merged(current: LibraryEntries, found: list[Seen], root: Path, *, away: boo
         if now is None and not entry.owned:
             continue  # unlinked meanwhile
         if now is not None and now.stamp == entry.stamp and not entry.owned:
-            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader)
+            entry = structs.replace(now, mmproj=entry.mmproj, reader=entry.reader, kind=entry.kind)
         elif now is not None:
             kept = _KEPT_OF_FILE if now.stamp == entry.stamp else _KEPT_OF_MODEL
             entry = structs.replace(entry, **{key: getattr(now, key) for key in kept})

@@ -20,7 +20,7 @@ from msgspec import Struct
 from qwen_desktop.core.errors import Environment, Failure
 from qwen_desktop.core.files import read_file, set_aside, write_atomic
 from qwen_desktop.core.model_ref import LoadOptions
-from qwen_desktop.core.models import Origin
+from qwen_desktop.core.models import ModelKind, Origin
 from qwen_desktop.core.packed import to_json
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub.locks import held
@@ -87,6 +87,7 @@ class LibraryEntry(Struct, frozen=True):
     template: TemplateNote | None = None
     alias: str = ""
     options: LoadOptions = LoadOptions()
+    kind: ModelKind = "chat"
 
     @property
     def id(self) -> str:

@@ -135,7 +135,7 @@ def as_job(
     """The job ``hub.header``: ``RemoteHeader`` of a local ``file`` (whole or partly there), or of the first of ``urls``
     that can be reached (each is the list of a file's parts). Raises ``AppError``."""
     if file:
-        header = gguf.read_header(file, partial=True)
+        header = gguf.read_header(file, partial=True, kinds=gguf.MODELS)
         return _found(header, 0)
     failed: AppError | None = None
     for parts in urls:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from qwen_desktop.core.errors import Failure, UserFacing
-from qwen_desktop.core.gguf import GgufHeader, read_header
+from qwen_desktop.core.gguf import MODELS, GgufHeader, Kind, read_header
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine.template_families import Family, family_of, reference
 from qwen_desktop.engine.templates import Template
@@ -37,7 +37,9 @@ _no_repair = Failure(
 def check_file(path: str) -> dict[str, Any]:
     """The job ``template.check``: a ``TemplateNote`` (without an override) as plain data. Raises ``UserFacing`` for a
     file that cannot be read."""
-    header = read_header(path)
+    header = read_header(path, kinds=MODELS)
+    if header.kind is not Kind.CHAT:  # it needs none
+        return dict(msgspec.to_builtins(TemplateNote(checked=f"{DOCTOR}:{header.template_sha256}")))
     family = _family(header)
     note = diagnose(header.chat_template, family, begin=_token(header, "bos"), end=_token(header, "eos"))
     checked = f"{DOCTOR}:{header.template_sha256}"

@@ -38,6 +38,9 @@ from qwen_desktop.services.preferences import Preferences
 
 log = logging.getLogger(__name__)
 
+#: The context of a model that only embeds, in tokens; what it needs for that it makes beside it.
+SMALLEST = 256
+
 
 def _untold(_ahead: int) -> None:
     """For those who need not know what they wait for."""
@@ -98,7 +101,12 @@ class Engines:
 
     @contextlib.asynccontextmanager
     async def lease(
-        self, ref: ModelRef, *, priority: Priority = Priority.WINDOW, on_load: OnWait = _untold
+        self,
+        ref: ModelRef,
+        *,
+        priority: Priority = Priority.WINDOW,
+        on_load: OnWait = _untold,
+        embeds: bool = False,
     ) -> AsyncIterator[LocalEngine]:
         """Wait for the model's turn, have it loaded as it is to be, and keep the engine until the block is left; others
         may have it at the same time.
@@ -107,9 +115,10 @@ class Engines:
         others must end before it, whenever that is another number: they have their turn of the model before and it
         cannot be shared with them, or there is not enough memory for all. Raises ``AppError``. A caller that is
         cancelled does not end a load that runs: the next one finds it further on. Nobody may wait for a lease while
-        holding one: there may not be memory for both.
+        holding one: there may not be memory for both. Who only ``embeds`` takes the model as it is loaded, or has it
+        loaded without a conversation's context.
         """
-        async with self._turn(ref, priority, on_load) as ask:
+        async with self._turn(ref, priority, on_load, embeds=embeds) as ask:
             yield await self._ready(ask, on_load)
 
     async def load(self, ref: ModelRef) -> None:
@@ -242,9 +251,11 @@ class Engines:
         *,
         leases: bool = True,
         loads: bool = True,
+        embeds: bool = False,
     ) -> AsyncIterator[Ask]:
         record, began = self._record(ref), False
-        wanted = partial(self._request, record, _wished(ref)) if loads else None
+        request = self._request_to_embed if embeds else self._request
+        wanted = partial(request, record, _wished(ref)) if loads else None
         ask = Ask(priority, next(self._numbers), record, leases, wanted)
         try:
             async with self._leases.turn(ask, on_wait):
@@ -289,6 +300,21 @@ class Engines:
         template = self._template(path) if self._template is not None else None
         loaded = profiled(merged(settings, kept, options), self._profile())
         return LoadRequest(path, **loaded, template=template, priority=settings.priority, drafts=settings.drafts)
+
+    def _request_to_embed(self, record: Record, options: LoadOptions) -> LoadRequest:
+        """As it is loaded already; else with no more of a context than must be."""
+        if record.local is not None and record.request is not None and record.request.path == record.path:
+            return record.request
+        request = self._request(record, options)
+        lean = {
+            "context": SMALLEST,
+            "streams": 1,
+            "template": None,
+            "cache_folder": "",
+            "drafts": "off",
+            "draft_model": "",
+        }
+        return structs.replace(request, purpose="embed", **lean)
 
     async def _load(self, ask: Ask, request: LoadRequest, on_load: OnWait) -> None:
         """Wait for the loads before this one and for memory, then load."""

@@ -28,6 +28,7 @@ from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
 from qwen_desktop.services.drafts import Drafts
+from qwen_desktop.services.embeddings import EmbeddingService
 from qwen_desktop.services.engines import Engines
 from qwen_desktop.services.events import ConversationsImported, EventBus, Notified
 from qwen_desktop.services.exports import Exports
@@ -133,6 +134,7 @@ class Services:
         self.imports = Imports(self.database, self.bus, self.transfers, paths)
         self.library.on_move(self.engines.moved)
         self.library.after_move(self._models_moved)
+        self.embeddings = EmbeddingService(self.engines)
         self.tuner = Tuner(tunings, self.engines, self.machines, self.history, self.bus)
         self.slowness = Slowness(
             self.machines,

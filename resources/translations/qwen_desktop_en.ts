@@ -920,6 +920,23 @@
         </message>
     </context>
     <context>
+        <name>embed</name>
+        <message numerus="yes">
+            <source>Text {number} has %n token(s), and the free memory has room for {most} that are read at once.</source>
+            <translation>
+                <numerusform>Text {number} has %n token, and the free memory has room for {most} that are read at once.</numerusform>
+                <numerusform>Text {number} has %n tokens, and the free memory has room for {most} that are read at once.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>Text {number} has %n token(s), and this model reads {most} at most.</source>
+            <translation>
+                <numerusform>Text {number} has %n token, and this model reads {most} at most.</numerusform>
+                <numerusform>Text {number} has %n tokens, and this model reads {most} at most.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>engine</name>
         <message numerus="yes">
             <source>%n of {all} layers (is|are) on the graphics card: its memory holds no more. The processor does the rest.</source>

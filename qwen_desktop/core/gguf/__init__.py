@@ -6,12 +6,14 @@
 """
 
 from qwen_desktop.core.gguf.header import GgufHeader, TensorInfo, check_together, joined, parse, read_header
-from qwen_desktop.core.gguf.kinds import Kind, kind_of, kind_of_architecture
+from qwen_desktop.core.gguf.kinds import CHATS, MODELS, Kind, kind_of, kind_of_architecture
 from qwen_desktop.core.gguf.reader import ArrayInfo, Damaged, Reader
 from qwen_desktop.core.gguf.refusals import NotChat, piece_of
 from qwen_desktop.core.gguf.split import part_names, split_of
 
 __all__ = [
+    "CHATS",
+    "MODELS",
     "ArrayInfo",
     "Damaged",
     "GgufHeader",

@@ -32,7 +32,10 @@ _CHAT = QT_TRANSLATE_NOOP("gguf", "Choose a chat model; many have Instruct or Ch
 _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
     Kind.CHAT: (QT_TRANSLATE_NOOP("gguf", "{file} is a model by itself."), _CHOOSE),  # where something else was wanted
     Kind.EMBEDDING: (
-        QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."), _CHAT,
+        QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."),
+        QT_TRANSLATE_NOOP(
+            "gguf", "For that there is a command, qwen-desktop embed --model MODEL TEXT; to chat, choose a chat model."
+        ),
     ),
     Kind.RERANKER: (
         QT_TRANSLATE_NOOP("gguf", "{file} is a reranker: it sorts what a search has found and writes no answers."),

@@ -381,7 +381,8 @@ class _Editing(QWidget):
         select.setMinimumContentsLength(14)
         services = self._ui.services
         select.addItem(self.tr("Any"), "")
-        here = dict.fromkeys(model.alias or model.name for model in services.library.models() if model.problem is None)
+        usable = [model for model in services.library.models() if model.problem is None and model.chats]
+        here = dict.fromkeys(model.alias or model.name for model in usable)
         listed = dict.fromkeys(model.name for model in services.catalogue.models() if model.name not in here)
         for group in (here, listed):
             if group:

@@ -109,7 +109,8 @@ def _regenerate_with(menu: Menu, item: MessageItem, commands: MessageCommands) -
 def _models(commands: MessageCommands) -> list[tuple[str, ModelRef]]:
     """The guide, the files that were opened last, and others that are installed; each once, by name."""
     services = commands.services
-    installed = {model.path: model.name for model in services.library.models() if model.problem is None}
+    usable = (model for model in services.library.models() if model.problem is None and model.chats)
+    installed = {model.path: model.name for model in usable}
     paths = list(dict.fromkeys((*services.models.recent(), *installed)))[:_MODELS]
     stems = [installed.get(path) or shown(Path(path).stem) for path in paths]
     names = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 import shiboken6
 from PySide6.QtCore import QObject, Signal
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QWidget
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import CatalogModel, Download, DownloadRequest, DownloadStatus, InstalledModel, Quant
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
@@ -149,6 +151,8 @@ class DownloadStarter(QObject):
         """Let an installed model answer."""
         if model.problem is not None:
             self._ui.notify.problem(model.problem)
+        elif not model.chats:
+            self._ui.notify.problem(NotChat(Path(model.path), Kind(model.kind)).problem)
         else:
             self.use_wanted.emit(model.path)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import CatalogModel, InstalledModel
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
@@ -28,6 +31,8 @@ class InstalledDetails(ScrollDialog):
         theme, body, column = ui.theme, self.area.body, self.column
         self.say(texts.catalogue(entry.strengths) if entry is not None else "", color="text_muted")
         self.say(texts.problem(model.problem) if model.problem is not None else "", color="bad")
+        if not model.chats:
+            self.say(texts.problem(NotChat(Path(model.path), Kind(model.kind)).problem), color="text_muted")
         column.addLayout(facts(theme, self._facts(model), body))
         if model.template_fault is not None or model.template_repaired:
             column.addWidget(heading(theme, self.tr("Chat template"), body))
@@ -50,7 +55,7 @@ class InstalledDetails(ScrollDialog):
         if entry is not None:
             self.add_button(self.tr("Other sizes"), self.catalogue_wanted.emit)
         self.add_button(self.tr("Close"))
-        if model.problem is None:
+        if model.problem is None and model.chats:
             self.add_button(self.tr("Use it"), self.use_wanted.emit, kind="primary", default=True)
 
     def _facts(self, model: InstalledModel) -> list[tuple[str, str]]:

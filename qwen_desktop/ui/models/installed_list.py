@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import Signal, SignalInstance
 from PySide6.QtWidgets import QWidget
 
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.ui import texts
@@ -43,6 +45,10 @@ def chip(row: InstalledModel) -> tuple[str, model_texts.Tone]:
     """What is wrong with a model, in a few words."""
     if row.problem is not None:
         return translate("InstalledModels", "cannot be used"), "bad"
+    if row.kind == "embedding":
+        return translate("InstalledModels", "for embeddings"), ""
+    if row.kind == "reranker":
+        return translate("InstalledModels", "for reranking"), ""
     if row.template_repaired:
         return translate("InstalledModels", "chat template repaired"), ""
     if row.template_fault is not None:
@@ -54,6 +60,8 @@ def trouble(row: InstalledModel) -> str:
     """What is wrong with a model, in whole sentences."""
     if row.problem is not None:
         return texts.problem(row.problem)
+    if not row.chats:
+        return texts.problem(NotChat(Path(row.path), Kind(row.kind)).problem)
     return texts.text(row.template_fault) if row.template_fault is not None else ""
 
 
@@ -75,7 +83,8 @@ class InstalledRow(ModelRow[InstalledModel]):
         share = self._owner.busy.get(row.id)
         if share is not None:
             word = texts.fill(self.tr("Verifying, {percent}"), percent=texts.percent(share))
-        self.use.show_face(used or self.tr("Use"), "check" if in_use else "", muted=in_use or row.problem is not None)
+        muted = in_use or row.problem is not None or not row.chats
+        self.use.show_face(used or self.tr("Use"), "check" if in_use else "", muted=muted)
         self.use.setAccessibleName(f"{self.use.text()}: {row.name}")
         self.more.setAccessibleName(texts.fill(self.tr("More: {name}"), name=row.name))
         face = Face(row.name, facts(row), row.quant, word, tone, share, muted=row.problem is not None)
@@ -156,7 +165,8 @@ class InstalledList(QWidget):
         self.menu.clear()
         busy = model.id in self.busy
         usable = model.problem is None
-        self._entry(self.tr("Use"), self.use_wanted, model, enabled=usable and model.path != self.in_use)
+        use = usable and model.chats and model.path != self.in_use
+        self._entry(self.tr("Use"), self.use_wanted, model, enabled=use)
         self._entry(self.tr("Details"), self.details_wanted, model)
         self._entry(self.tr("Verify"), self.verify_wanted, model, enabled=usable and not busy)
         self._entry(self.tr("Show in folder"), self.reveal_wanted, model)

@@ -15,7 +15,7 @@ from qwen_desktop.core.engine import Event, GenerateRequest, GenerateResult, Loa
 from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, thinking_text, visible_text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from tests import gguf_files, gguf_shapes
+from tests import gguf_bert, gguf_files, gguf_shapes
 from tests.template_forms import FORMS
 
 
@@ -51,6 +51,24 @@ class Files:
             plan = gguf_shapes.Plan(architecture, 4, 128, 4, 2, 32, 256, **sizes)
             gguf_shapes.write(path, plan, weights=True, sharp=30.0, template=FORMS.get(template))
         return str(path)
+
+    def embedding(self, pooling: int, **how: Any) -> str:
+        """Qwen3 with 600 tokens that pools texts as llama.cpp's number ``pooling`` says."""
+        labels = how.get("labels", 0)
+        extra = {"qwen3.pooling_type": pooling, **how.pop("extra", {})}
+        name = "-".join(map(str, ("qwen3-pooled", pooling, labels, *sorted(extra))))
+        return self.get(name, vocab=600, context=4096, extra=extra, **how)
+
+    def reranker(self) -> str:
+        """Qwen3 with 600 tokens, a head for "yes" and "no" and a form for query and document."""
+        form = "<|im_start|>judge <Query>: {query} <Document>: {document}<|im_end|>"
+        labels = {"qwen3.classifier.output_labels": ["yes", "no"], "tokenizer.chat_template.rerank": form}
+        return self.embedding(4, labels=2, extra=labels)
+
+    def bert(self, pooling: int | None = 2, **how: Any) -> str:
+        """BERT with a letter a token, which looks both ways and reads 128 tokens."""
+        path = self.folder / f"bert-{pooling}-{'-'.join(map(str, sorted(how)))}.gguf"
+        return str(path if path.exists() else gguf_bert.write(path, pooling=pooling, **how))
 
     def long(self) -> str:
         """The full vocabulary and a long context; its greedy answers never end by themselves."""

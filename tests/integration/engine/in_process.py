@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qwen_desktop.core.engine import Capabilities, Event, GenerateRequest, GenerateResult, LocalInfo, ModelInfo
-from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.gguf import MODELS, read_header
 from qwen_desktop.core.parts import PartEvent, PartsBuilder, visible_text
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine.bindings import api
@@ -34,7 +34,7 @@ def library() -> LlamaLibrary:
 @functools.cache
 def model(path: str) -> Model:
     """A loaded model, kept for the other tests."""
-    return library().load(read_header(path), Placement(0), lambda _part: True)
+    return library().load(read_header(path, kinds=MODELS), Placement(0), lambda _part: True)
 
 
 def context(path: str, **shape: Any) -> Context:

@@ -139,16 +139,15 @@ def test_refused_options_change_nothing(
     assert after.out.count("as the settings say") == 7 and after.out.endswith("-\n")
 
 
-def test_what_answers_nothing_is_said_by_each_command(user: Path, tmp_path: Path) -> None:
+def test_what_it_is_for_is_said_of_a_model_that_answers_nothing(user: Path, tmp_path: Path) -> None:
     vectors = {"qwen3.pooling_type": 3}
-    with pytest.raises(UserFacing, match=r"vectors\.gguf is an embedding model"):
-        command(user, models_library.import_models, files=[model(tmp_path / "vectors.gguf", extra=vectors)])
-    installed(find_paths().models, extra=vectors)
+    added = command(user, models_library.import_models, files=[model(tmp_path / "vectors.gguf", extra=vectors)])
+    assert added.code == 0 and "    For embeddings: qwen-desktop embed --model" in added.out
+    installed(find_paths().models, extra={"qwen3.pooling_type": 4})
     listed = command(user, models_library.list_models)
-    assert listed.code == 0 and "    Qwen3-0.6B-Q8_0.gguf is an embedding model" in listed.out
-    checked = command(user, models_library.verify, "qwen3 0.6b")
-    assert (checked.code, checked.out) == (1, "Qwen3 0.6B is undamaged.\n")
-    assert "is an embedding model" in checked.err
+    assert listed.code == 0 and "    For reranking, not to chat" in listed.out
+    checked = command(user, models_library.verify, "Qwen3-0.6B-Q8_0.gguf")
+    assert checked.code == 0 and "is undamaged" in checked.out
 
 
 def test_remove_asks_first(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,23 @@ async def test_a_model_that_cannot_be_used_says_why(make: Make) -> None:
     assert "The file /mnt/usb/qwen3-32b.gguf is gone." in says(dialog(ui))
 
 
+async def test_a_model_for_embeddings_is_told_apart_and_does_not_answer(make: Make) -> None:
+    ui, page = await shown(make)
+    library = services(ui).library
+    library.items[0] = structs.replace(library.items[0], kind="embedding")
+    library.changed()
+    await ui.rest()
+    assert "for embeddings" in spoken(page.installed.list, 0)
+    assert not entries(page, 0)["Use"]
+    before = ui.app.models.state.path
+    click_part(page.installed.list, 0, "use")
+    assert "is an embedding model" in ui.toasts()[-1] and "qwen-desktop embed" in ui.toasts()[-1]
+    assert ui.app.models.state.path == before
+    click_part(page.installed.list, 0, "")
+    await asyncio.sleep(0.01)
+    assert "is an embedding model" in says(dialog(ui)) and "Use it" not in says(dialog(ui))
+
+
 async def test_verify_shows_progress_and_its_finding(make: Make) -> None:
     ui, page = await shown(make)
     library = services(ui).library

@@ -160,7 +160,7 @@ class FakeModel:
 
     can_generate, degraded, bos, eos, context_train, parameters, main_bytes = True, False, "", "", 4096, 10**8, 0
 
-    recurrent = sliding = False
+    recurrent = sliding = encodes = False
 
     def __init__(self, header: GgufHeader, placed: Placement, card_bytes: int) -> None:
         self.header, self.placed, self.gpu_layers = header, placed, placed.layers

@@ -1,4 +1,4 @@
-"""Files that are no models to chat with: never offered, never listed as well, a companion given to its model."""
+"""Files that are no models to chat with: told apart, or never offered, and a companion given to its model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import structs
 
+from qwen_desktop.core.gguf import Kind
 from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.hub import importers, installed
 from qwen_desktop.hub.inventory import Inventory, LibraryEntry
@@ -26,7 +27,7 @@ def inspected(*paths: Path) -> tuple[dict[str, LibraryEntry], dict[str, str]]:
     return entries, {Path(r["path"]).name: str(r["problem"]["what"]["code"]) for r in found if "problem" in r}
 
 
-def test_what_answers_nothing_is_not_offered_from_other_programs(tmp_path: Path) -> None:
+def test_only_what_the_engine_loads_is_offered_from_other_programs(tmp_path: Path) -> None:
     paths = [
         model(tmp_path / "chat.gguf"),
         embedding(tmp_path / "nomic-embed.gguf"),
@@ -35,23 +36,24 @@ def test_what_answers_nothing_is_not_offered_from_other_programs(tmp_path: Path)
         mmproj(tmp_path / "lora.gguf", kind="adapter", of="qwen3"),
     ]
     offered = importers.candidates([FoundFile(path, "lm_studio") for path in paths], [])
-    assert [Path(candidate.path).name for candidate in offered] == ["chat.gguf"]
+    assert [Path(candidate.path).name for candidate in offered] == ["chat.gguf", "nomic-embed.gguf", "ranker.gguf"]
 
 
 def test_chosen_by_hand_each_is_said_to_be_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "page.gguf").write_text("<html><body>Sign in</body></html>")
     files = [embedding(tmp_path / "e.gguf"), tmp_path / "page.gguf", mmproj(tmp_path / "lora.gguf", kind="adapter")]
     entries, problems = inspected(*files)
-    assert not entries
-    assert problems == {"e.gguf": "gguf.embedding", "page.gguf": "gguf.page", "lora.gguf": "gguf.adapter"}
+    assert {name: entry.kind for name, entry in entries.items()} == {"e.gguf": Kind.EMBEDDING}
+    assert problems == {"page.gguf": "gguf.page", "lora.gguf": "gguf.adapter"}
 
 
-def test_a_folder_gives_its_chat_models_only(tmp_path: Path) -> None:
+def test_a_folder_gives_its_models_and_no_parts(tmp_path: Path) -> None:
     model(tmp_path / "chat.gguf")
     embedding(tmp_path / "embed.gguf")
     mmproj(tmp_path / "mmproj-chat.gguf", kind="model")
     entries, problems = inspected(tmp_path)
-    assert list(entries) == ["chat.gguf"] and not problems
+    assert sorted(entries) == ["chat.gguf", "embed.gguf"] and not problems
+    assert [entries[name].kind for name in sorted(entries)] == [Kind.CHAT, Kind.EMBEDDING]
     assert entries["chat.gguf"].mmproj is not None
 
 
@@ -101,7 +103,6 @@ def test_what_an_older_edition_took_for_a_model_is_looked_at_again(tmp_path: Pat
 
     for _ in range(2):
         found = scan()
-        problem = found["embed"].problem
-        assert problem is not None and problem.what.code == "gguf.embedding"
-        assert found["chat"].problem is None and found["chat"].verified_at == 5.0
+        assert found["embed"].problem is None and not found["embed"].chats
+        assert found["chat"].problem is None and found["chat"].chats and found["chat"].verified_at == 5.0
     assert inventory.read()[str(tmp_path / "chat.gguf")].reader == 1
