@@ -183,6 +183,7 @@ class Story:
         if found["status"] != "done" or target.stat().st_size != found["size_bytes"] or not found["quality"]:
             raise Failed(f"models quantize gives {found}.")
         self._report.right(f"the guide is made smaller: {found['source_bytes']} to {found['size_bytes']} bytes")
+        self._command("models", "remove", str(target), "--yes")  # the link to it
         target.unlink()
 
     def _by_schema(self) -> None:
