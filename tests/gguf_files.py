@@ -128,9 +128,9 @@ def write(
 ) -> Path:
     """Write a model to ``path`` and return it.
 
-    ``quant`` is "f32", "f16", "bf16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer`` makes some tokens
-    likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split before it becomes
-    tokens; None leaves that out, as old converters did.
+    ``quant`` is "f32", "f16", "bf16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer``
+    makes some tokens likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split
+    before it becomes tokens; None leaves that out, as old converters did.
     """
     if head is None:
         head = 32 if architecture == "qwen3" else width // heads  # Qwen2 derives it

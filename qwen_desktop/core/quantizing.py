@@ -58,8 +58,6 @@ TYPES: tuple[QuantType, ...] = (
     _type("Q2_K", 10, _LEAST),
 )
 # fmt: on
-#: What a good source has: its weights were not rounded so far that doing it again harms.
-SOURCES = frozenset(("F32", "F16", "BF16", "Q8_0"))
 _BY_NAME = {kind.name: kind for kind in TYPES}
 #: A quant at the end of a file's name, with what stands before it.
 _TAIL = re.compile(
@@ -96,7 +94,8 @@ class Planned(Struct, frozen=True):
 
 
 class SourceFile(Struct, frozen=True):
-    """What a file says of itself: ``quant`` as its name says it, ``good`` whether it is one of ``SOURCES``."""
+    """What a file says of itself: ``quant`` as its name says it, ``good`` that its weights were not rounded so
+    far that doing it again harms."""
 
     path: str
     name: str

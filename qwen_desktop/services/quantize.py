@@ -280,7 +280,10 @@ class Quantizing:
         source = str(absolute(request.source))
         wanted = str(absolute(request.target)) if request.target else ""
         model = self._library.find(source)
-        target = files.target_for(source, request.type, wanted, self.usual_folder(source), request.name)
+        usual = self.usual_folder(source)
+        if wanted and Path(wanted).parent == Path(usual):
+            Path(usual).mkdir(parents=True, exist_ok=True)
+        target = files.target_for(source, request.type, wanted, usual, request.name)
         return files.check_target(list(model.files) if model is not None else [source], target, replace=request.replace)
 
     # Telling ---------------------------------------------------------------------------------------------------------
