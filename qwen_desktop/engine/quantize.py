@@ -53,6 +53,8 @@ _WRITTEN_KEYS = ("general.quantization_version", "general.file_type")
 #: A line of the dry run: the tensor, and the type that it gets where that is another one.
 _TENSOR = re.compile(r"^\[ *\d+/ *\d+\] (.+?) +- \[[\d, ]*\], type = +\w+, size = .*?MiB(?: -> .*\((\w+)\))?$")
 _FALLBACK = "-> falling back to"
+#: C keeps pointers to what hears its log: a collected callback is a segmentation fault.
+_HELD: list[object] = []
 _FAILED = re.compile(r"failed to quantize: (.*)")
 
 # fmt: off
@@ -182,6 +184,7 @@ class _Source:
         self.file = SourceFile(path, header.name, quant, header.size_bytes, good, parts, header.parameters)
         self._library = LlamaLibrary(lambda _line: None)
         self._log = _Log()
+        _HELD.extend((self._library, self._log))
         type_name = self._library.symbol("ggml_type_name", ctypes.c_char_p, ctypes.c_int)
         self._types = {(type_name(number) or b"").decode(): number for number in TENSOR_TYPES}
         self._meta = _meta_bytes(header)
@@ -268,7 +271,7 @@ class _Log:
             *whole, self._open = (self._open + text.decode("utf-8", "replace")).split("\n")
             self.lines += whole
 
-        self._receive = receive  # C keeps the pointer
+        self._receive = receive
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:
