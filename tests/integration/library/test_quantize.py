@@ -36,7 +36,7 @@ from tests.integration.library.rig import Rig, running
 CHILD = Path(__file__).with_name("quantize_child.py")
 SMALL: dict[str, Any] = {"vocab": 600, "width": 256, "hidden": 512, "layers": 3, "quant": "f16"}
 #: Long enough to be stopped in the middle of it.
-LARGE: dict[str, Any] = {"vocab": 4000, "width": 512, "hidden": 2048, "layers": 14, "heads": 8, "quant": "f16"}
+LARGE: dict[str, Any] = {"vocab": 4000, "width": 512, "hidden": 2048, "layers": 10, "heads": 8, "quant": "f16"}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def said(result: Quantization) -> str:
 @pytest.mark.parametrize(
     ("name", "types", "how"),
     [
-        ("qwen3-F16", ("Q4_K_M", "Q8_0"), {}),
-        ("qwen2-BF16", ("Q6_K", "Q3_K_L"), {"architecture": "qwen2", "quant": "bf16", "tied": False}),
+        ("qwen3-F16", ("Q4_K_M",), {}),
+        ("qwen2-BF16", ("Q6_K",), {"architecture": "qwen2", "quant": "bf16", "tied": False}),
         ("llama-F32", ("Q5_K_S",), {"architecture": "llama", "quant": "f32", "head": 64}),
         ("qwen3-Q8_0", ("Q2_K",), {"quant": "q8_0"}),
     ],
@@ -120,12 +120,8 @@ def test_what_is_made_has_the_size_that_was_told_and_answers(
             assert listed.made_from.startswith(name)
         async with loaded(result.path, context=512, threads=1) as engine:
             assert (await engine.answer(ask("hello", max_tokens=4))).stats.completion_tokens > 0
-        again = Rig(user)
-        try:
-            assert [m.made_from for m in await again.library.scan()] == [m.made_from for m in rig.library.models()]
-        finally:
-            await again.library.aclose()
-            await again.jobs.aclose()
+        scanned = await rig.library.scan()  # what is known of it stays
+        assert [m.made_from for m in scanned] == [m.made_from for m in rig.library.models()] != [""]
 
     in_app(user, work)
     expect_nothing_left(tmp_path)
@@ -134,7 +130,7 @@ def test_what_is_made_has_the_size_that_was_told_and_answers(
 def test_quality_is_what_numpy_makes_of_the_full_logits(
     user: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, text = source(folder, "quality-F16"), "The quick brown fox jumps over the lazy dog. 你好。 x = 1\n" * 12
+    path, text = source(folder, "quality-F16"), "The quick brown fox jumps over the lazy dog. 你好。 x = 1\n" * 6
     target, results = tmp_path / "smaller.gguf", list[Quantization]()
 
     async def work(service: Quantizing, rig: Rig) -> None:
@@ -312,7 +308,7 @@ def test_a_killed_child_leaves_nothing(user: Path, tmp_path: Path, folder: Path)
     path, dice = source(folder, "large-F16", **LARGE), random.Random(5)
 
     async def work(service: Quantizing, rig: Rig) -> None:
-        for _ in range(3):
+        for _ in range(2):
             task = service.start(QuantizeRequest(path, "Q4_K_M", str(tmp_path)))
             await until(rig, service, QuantizeStage.WRITING, dice.randrange(1, 20_000_000))
             for client in tuple(service._clients):
@@ -329,7 +325,7 @@ def test_a_killed_app_leaves_nothing_under_the_final_name(user: Path, tmp_path: 
     path, dice = source(folder, "large-F16", **LARGE), random.Random(11)
     find_paths().data.mkdir(parents=True, exist_ok=True)
     target = tmp_path / "new.gguf"
-    for number in range(3):
+    for number in range(2):
         child = subprocess.Popen([sys.executable, str(CHILD), path, "Q8_0", str(target)], stdout=subprocess.PIPE)
         assert child.stdout is not None
         for line in child.stdout:
@@ -373,7 +369,7 @@ def test_mutated_sources_end_in_a_model_or_a_sentence(user: Path, tmp_path: Path
     path = tmp_path / "mutated.gguf"
 
     async def work(service: Quantizing, _rig: Rig) -> None:
-        for _ in range(6):
+        for _ in range(4):
             data = bytearray(whole)
             for _ in range(dice.choice((1, 2, 40))):
                 data[dice.randrange(dice.choice((300, table, len(data))))] = dice.randrange(256)
