@@ -66,6 +66,8 @@ async def measure(folder: Path, kind: str, *, quality: bool) -> bool:
     async with Driver() as app:
         app.window.actions_.trigger("view.models")
         await asyncio.sleep(6)  # the page, the probe and the catalogue
+        await app.services.library.import_files([source])
+        await asyncio.sleep(1)
         service, turns, watch = app.services.quantizing, Turns(), Watch()
         turns.begin()
         await asyncio.sleep(4)
