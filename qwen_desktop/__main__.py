@@ -54,6 +54,10 @@ def _worker(kind: str) -> int:
         from qwen_desktop.jobs.documents.worker import main as documents  # noqa: PLC0415
 
         return documents()
+    if kind == "quantize":
+        from qwen_desktop.engine.quantize import main as quantize  # noqa: PLC0415
+
+        return quantize()
     if kind in ("devices", "bandwidth", "cpuinfo"):
         from qwen_desktop.jobs.finders import main as once  # noqa: PLC0415
 

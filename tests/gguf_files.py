@@ -129,9 +129,10 @@ def write(
 ) -> Path:
     """Write a model to ``path`` and return it.
 
-    ``quant`` is "f16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer`` makes some tokens
-    likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split before it becomes
-    tokens; None leaves that out, as old converters did. ``labels`` adds a head that gives so many marks (a reranker's).
+    ``quant`` is "f32", "f16", "bf16" or "q8_0". ``vocab_from`` takes the vocabulary of another GGUF. ``prefer``
+    makes some tokens likelier, by their written form (a factor; needs ``tied=False``). ``pre`` names how text is split
+    before it becomes tokens; None leaves that out, as old converters did. ``labels`` adds
+    a head that gives so many marks (a reranker's).
     """
     if head is None:
         head = 32 if architecture == "qwen3" else width // heads  # Qwen2 derives it
@@ -147,7 +148,7 @@ def write(
     writer.add_value_length(head)
     writer.add_rope_freq_base(1_000_000.0)
     writer.add_layer_norm_rms_eps(1e-6)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if quant == "q8_0" else gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_file_type({"q8_0": 7, "bf16": 32, "f32": 0}.get(quant, gguf.LlamaFileType.MOSTLY_F16))
     tokens = add_vocabulary(writer, vocab, vocab_from, pre)
     if template is not None:
         writer.add_chat_template(template)
@@ -244,5 +245,10 @@ class _Tensors:
         if self._quant == "q8_0":
             packed = gguf.quants.quantize(data, gguf.GGMLQuantizationType.Q8_0)
             self._writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+        elif self._quant == "bf16":
+            packed = gguf.quants.quantize(data, gguf.GGMLQuantizationType.BF16)
+            self._writer.add_tensor(name, packed, raw_dtype=gguf.GGMLQuantizationType.BF16)
+        elif self._quant == "f32":
+            self._writer.add_tensor(name, data)
         else:
             self._writer.add_tensor(name, data.astype(np.float16))

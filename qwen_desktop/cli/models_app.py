@@ -87,6 +87,29 @@ def models_app(guarded: Guard) -> typer.Typer:
         guarded(lambda run: import_models(run, files=files or (), copy=copy, from_apps=from_apps))
 
     @app.command()
+    def quantize(  # noqa: PLR0917 - typer reads options from parameters
+        source: Annotated[str, typer.Argument(metavar="SRC", help="A name as in the list, or a GGUF file.")],
+        to: Annotated[str, typer.Argument(metavar="TYPE", help="Q8_0, Q6_K, Q5_K_M, Q4_K_M, Q3_K_M, Q2_K, …")],
+        out: Annotated[
+            Path | None, typer.Option(metavar="DST", help="The new file, or its folder; else in the models folder.")
+        ] = None,
+        requantize: Annotated[
+            bool, typer.Option("--allow-requantize", help="Also from a model that is quantized already: it gets worse.")
+        ] = False,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how large it would be.")] = False,
+        quality: Annotated[bool, typer.Option("--quality", help="Measure how much it differs from SRC.")] = False,
+        text: Annotated[Path | None, typer.Option(metavar="FILE", help="The text for that; else ours.")] = None,
+        force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+        as_json: _Json = False,
+    ) -> None:
+        """Make a smaller version of a model, best from an F16, BF16 or Q8_0 file."""
+        from qwen_desktop.cli.models_quantize import QuantizeOptions  # noqa: PLC0415
+        from qwen_desktop.cli.models_quantize import quantize as work  # noqa: PLC0415
+
+        wanted = QuantizeOptions(source, clean(to), out, requantize, dry_run, quality, text, force)
+        guarded(lambda run: work(run, wanted), as_json=as_json)
+
+    @app.command()
     def options(  # noqa: PLR0917 - typer reads options from parameters
         name: Annotated[str, typer.Argument(metavar="MODEL", help="As in the list.")],
         context: Annotated[int | None, typer.Option(metavar="N", help="Tokens of context.")] = None,

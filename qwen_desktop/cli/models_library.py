@@ -13,6 +13,7 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 - ``alias``: the name that commands know it by too, "" for none; ``options``: ``context``, ``threads``, ``gpu_layers``,
   ``flash_attention``, ``kv_type``, ``streams`` (chats in memory) and ``experts_on_cpu`` that it is loaded with, each
   null where the settings decide
+- ``made_from``: what it was made from by ``models quantize``, or ""; ``quality``: null, or what was measured then
 
 ``options --json`` prints ``id``, ``name``, ``alias`` and ``options`` of one model.
 """
@@ -33,6 +34,7 @@ from qwen_desktop.core.amounts import size
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import InstalledModel
+from qwen_desktop.core.quality import verdict
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
 from qwen_desktop.services.events import Notified
@@ -230,6 +232,10 @@ def _remarks(model: InstalledModel) -> list[str]:
         remarks.append(QT_TRANSLATE_NOOP("library", "For reranking, not to chat"))
     if model.alias:
         remarks.append(fill(QT_TRANSLATE_NOOP("library", "Alias: {name}"), {"name": model.alias}))
+    if model.made_from:
+        template = QT_TRANSLATE_NOOP("library", "Made from {name}")
+        said = f". {verdict(model.quality)}" if model.quality is not None else ""
+        remarks.append(fill(template, {"name": model.made_from}) + said)
     options = [
         (setting(f"engine.{k}").info.title, v) for k, v in structs.asdict(model.options).items() if v is not None
     ]
@@ -243,10 +249,11 @@ def _plain(model: InstalledModel) -> dict[str, Any]:
     names = (
         "id", "path", "files", "mmproj", "name", "quant", "size_bytes", "repo", "architecture", "parameters",
         "context_train", "licence", "origin", "owned", "last_used", "added", "verified_at", "sha256",
-        "template_repaired", "alias", "kind",
+        "template_repaired", "alias", "kind", "made_from",
     )  # fmt: skip
     plain = {name: getattr(model, name) for name in names}
     plain["options"] = structs.asdict(model.options)
+    plain["quality"] = structs.asdict(model.quality) if model.quality is not None else None
     plain["problem"] = model.problem.sentence() if model.problem is not None else None
     plain["template_fault"] = str(model.template_fault) if model.template_fault is not None else None
     return plain

@@ -11,6 +11,7 @@ from qwen_desktop.core import yarn
 from qwen_desktop.core.engine import Sampling
 from qwen_desktop.core.errors import Problem
 from qwen_desktop.core.model_ref import LoadOptions
+from qwen_desktop.core.quality import Quality
 from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.text import Text
 
@@ -220,7 +221,8 @@ class InstalledModel(Struct, frozen=True):
     the first file where known. ``last_used`` and ``added`` are seconds since 1970, 0 for never. ``problem`` says why it
     cannot be used now (file gone, changed size). ``template_fault`` is the template doctor's finding, and
     ``template_repairable`` says that there is a template to use instead. ``alias`` is a name that the user gave it for
-    commands, ``options`` are how it is loaded in the place of the settings.
+    commands, ``options`` are how it is loaded in the place of the settings. One that was made here names what it was
+    ``made_from``, and has the ``quality`` that was measured.
     """
 
     id: str
@@ -248,6 +250,8 @@ class InstalledModel(Struct, frozen=True):
     template_repairable: bool = False
     alias: str = ""
     options: LoadOptions = LoadOptions()
+    made_from: str = ""
+    quality: Quality | None = None
     #: what it is for: to chat with, or only for embeddings or rerank
     kind: ModelKind = "chat"
 

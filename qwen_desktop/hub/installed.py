@@ -33,18 +33,18 @@ COPYING = ".copying"
 #: What is remembered of a model of ours beside its manifest.
 _KEPT = (
     "architecture", "parameters", "context_train", "stamp", "reader", "damaged", "last_used", "verified_at", "template",
-    "alias", "options",
+    "alias", "options", "made_from", "quality",
 )  # fmt: skip
 
 _KINDS: dict[Kind, ModelKind] = {Kind.CHAT: "chat", Kind.EMBEDDING: "embedding", Kind.RERANKER: "reranker"}
 #: What faces show of it as it is noted.
 _SHOWN = (
     "id", "name", "quant", "repo", "origin", "owned", "architecture", "parameters", "context_train", "verified_at",
-    "last_used", "added", "licence", "alias", "options", "kind",
+    "last_used", "added", "licence", "alias", "options", "kind", "made_from", "quality",
 )  # fmt: skip
 #: What somebody may change while a scan runs: of the model whatever file it has now, and of this very file.
 _KEPT_OF_MODEL = ("last_used", "alias", "options")
-_KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged")
+_KEPT_OF_FILE = (*_KEPT_OF_MODEL, "template", "verified_at", "damaged", "made_from", "quality")
 
 
 class Seen(Struct):
@@ -221,7 +221,7 @@ def _read_again(entry: LibraryEntry, *, known: bool) -> LibraryEntry:
     if not entry.owned:
         entry = structs.replace(entry, files=tuple(_file(Path(part)) for part in header.parts or (entry.path,)))
     if entry.stamp != (0, 0):
-        entry = structs.replace(entry, damaged=(), verified_at=0.0, template=None)
+        entry = structs.replace(entry, damaged=(), verified_at=0.0, template=None, made_from="", quality=None)
     return _with_header(entry, header)
 
 

@@ -22,6 +22,7 @@ from qwen_desktop.core.files import read_file, set_aside, write_atomic
 from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.models import ModelKind, Origin
 from qwen_desktop.core.packed import to_json
+from qwen_desktop.core.quality import Quality
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.hub.locks import held
 from qwen_desktop.hub.manifest import ManifestFile
@@ -63,7 +64,8 @@ class LibraryEntry(Struct, frozen=True):
 
     ``stamp`` is (bytes, modification time in ns) of the first file when its header was read, by the edition ``reader``
     of us. ``damaged`` are the files whose hash was wrong when last verified. ``alias`` is a name that the user gave
-    it, ``options`` are how it is loaded in the place of the settings. Times are seconds since 1970, 0 for never.
+    it, ``options`` are how it is loaded in the place of the settings. ``made_from`` says what it was made of here,
+    ``quality`` what was measured of it then. Times are seconds since 1970, 0 for never.
     """
 
     files: tuple[ManifestFile, ...]
@@ -88,6 +90,8 @@ class LibraryEntry(Struct, frozen=True):
     alias: str = ""
     options: LoadOptions = LoadOptions()
     kind: ModelKind = "chat"
+    made_from: str = ""
+    quality: Quality | None = None
 
     @property
     def id(self) -> str:

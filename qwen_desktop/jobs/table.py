@@ -44,6 +44,7 @@ JOBS: dict[str, str] = {
     "markdown.grow": "qwen_desktop.jobs.markdown.growing:grow_job",
     "markdown.plain": "qwen_desktop.jobs.markdown.rendering:plain",
     "markdown.render": "qwen_desktop.jobs.markdown.rendering:render",
+    "quantize.finish": "qwen_desktop.jobs.quantizing:finish",
     "template.check": "qwen_desktop.jobs.template_doctor:check_file",
     "template.repair": "qwen_desktop.jobs.template_doctor:repair",
 }

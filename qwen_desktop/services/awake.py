@@ -1,4 +1,4 @@
-"""The computer does not go to sleep while a download or an answer runs. The display may.
+"""The computer does not go to sleep while a download or an answer runs, or a model is made smaller. The display may.
 
 Best effort: where the system offers no way, it sleeps as it always did.
 """
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from qwen_desktop.core.models import DownloadStatus
-from qwen_desktop.services.events import DownloadChanged, EventBus, RunChanged
+from qwen_desktop.services.events import DownloadChanged, EventBus, QuantizationChanged, RunChanged
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ class Awake:
         self._reasons: set[str] = set()
         self._leave = [
             bus.subscribe(DownloadChanged, self._on_download),
+            bus.subscribe(QuantizationChanged, self._on_quantization),
             bus.subscribe(
                 RunChanged, lambda event: (self.begin if event.run is not None else self.end)(event.conversation_id)
             ),
@@ -84,6 +85,10 @@ class Awake:
             self.begin(event.download.id)
         else:
             self.end(event.download.id)
+
+    def _on_quantization(self, event: QuantizationChanged) -> None:
+        if event.run is not None:
+            (self.end if event.run.stage.over else self.begin)(event.run.id)
 
 
 def hold_awake() -> Release | None:

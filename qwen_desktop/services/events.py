@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakMethod
 
 from msgspec import Struct
@@ -24,6 +24,9 @@ from qwen_desktop.core.models import Download
 from qwen_desktop.core.parts import Part
 from qwen_desktop.core.settings import Settings
 from qwen_desktop.core.text import Text
+
+if TYPE_CHECKING:
+    from qwen_desktop.core.quantizing import Quantization
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +247,13 @@ class DownloadsChanged(Struct, frozen=True):
 
 class PromptCacheChanged(Struct, frozen=True):
     """Less is kept of what models have read, or another amount may be."""
+
+
+class QuantizationChanged(Struct, frozen=True):
+    """A model that is made smaller is further, done, or was taken off the list (``run`` is None then); at most ten
+    times a second."""
+
+    run: Quantization | None
 
 
 class PromptTemplatesChanged(Struct, frozen=True):

@@ -331,6 +331,13 @@ class Fits:
         )
         return judged, correction
 
+    async def of_sizes(self, path: str, sizes: Iterable[int]) -> tuple[Fit, ...]:
+        """The verdicts about smaller versions of a file of this computer, by their bytes. Raises ``AppError``."""
+        header, _ = await self._of_file(path)
+        machine = self._without_models(self._machines.known or await self._machines.machine())
+        use, shape = self.use(mmproj_bytes=header.mmproj_bytes), header.found.shape
+        return tuple(fit(for_quant(shape, size), use, machine) for size in sizes)
+
     async def needs(self, request: LoadRequest) -> int:
         """How many bytes of main memory must be free for a file to be loaded so; 0 when its header cannot be read,
         which the load itself will say."""

@@ -26,6 +26,7 @@ from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import Download, ImportCandidate, InstalledModel
 from qwen_desktop.core.paths import Paths, absolute
 from qwen_desktop.core.paths import home as user_home
+from qwen_desktop.core.quality import Quality
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean, shown
 from qwen_desktop.hub import library_errors as errors
@@ -318,6 +319,23 @@ class Library:
             paths.append(await self._transfers.call("library.copy", params, progress=report))
             done += entry.size_bytes * 2
         return paths
+
+    async def add_made(self, path: str, made_from: str) -> InstalledModel | None:
+        """A model was made here: it is listed, with what it was made from. None when it is not there after all. Raises
+        ``AppError``."""
+        added = await self.import_files([path])
+        if not added:
+            return None
+
+        def note(entry: LibraryEntry) -> LibraryEntry:
+            return structs.replace(entry, made_from=shown(made_from), quality=None)
+
+        await self._change(added[0].path, note)
+        return self.find(added[0].path)
+
+    async def set_quality(self, path: str, quality: Quality) -> None:
+        """Note what was measured of the model at ``path``. Raises ``AppError``."""
+        await self._change(path, lambda entry: structs.replace(entry, quality=quality))
 
     # Using -------------------------------------------------------------------------------------------------------
 

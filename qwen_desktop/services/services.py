@@ -43,6 +43,7 @@ from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.prompt_cache import PromptCache
 from qwen_desktop.services.prompt_queue import PromptQueue
 from qwen_desktop.services.prompt_templates import PromptTemplates
+from qwen_desktop.services.quantize import Quantizing
 from qwen_desktop.services.search import Search
 from qwen_desktop.services.slowness import Slowness
 from qwen_desktop.services.titles import Titles
@@ -95,6 +96,7 @@ class Services:
             installed=self.library.models,
             options=self.library.options,
         )
+        self.quantizing = Quantizing(self.library, self.jobs, self.bus, paths)
         self.awake = Awake(self.bus)
         tunings = KeptTunings(self.machines, paths)
         self._restoring: asyncio.Task[None] | None = None
@@ -184,7 +186,8 @@ class Services:
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),
-            ("downloads", self.downloads.aclose, 0.1),
+            ("quantizing", self.quantizing.aclose, 0.05),
+            ("downloads", self.downloads.aclose, 0.05),
             ("models", self.models.aclose, 0.02),
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
@@ -226,6 +229,7 @@ class Services:
             self.catalogue.load,
             self.library.restore,
             self.downloads.restore,
+            self.quantizing.clean,
             self.history.prepare_search,
             self.blobs.clean,
             self.imports.clean,

@@ -28,15 +28,23 @@ class Quit(QObject):
         self.question: Dialog | None = None
 
     def ask(self) -> None:
-        """The user wants the app to end: asked about first while answers run."""
+        """The user wants the app to end: asked about first while answers run, or a model is made smaller."""
         if self._begun or self.question is not None:
             return
-        if not (running := len(self._window.ui.services.chat.running())):
+        services = self._window.ui.services
+        running = len(services.chat.running())
+        if not running and not services.quantizing.running:
             self.now()
             return
+        title = self.tr("(An answer is|%n answers are) still running", "", running)
+        text = self.tr("Closing the window stops this; what was said so far is kept.")
+        if services.quantizing.running:
+            title = title if running else self.tr("A model is being made smaller")
+            begun = self.tr("Closing the window stops making a model smaller; what is not finished is removed.")
+            text = f"{text} {begun}" if running else begun
         self.question = self._window.notify.ask(
-            self.tr("(An answer is|%n answers are) still running", "", running),
-            self.tr("Closing the window stops this; what was said so far is kept."),
+            title,
+            text,
             self.tr("Stop and close"),
             self.now,
             no=self.tr("Go on"),

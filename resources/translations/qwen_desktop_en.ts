@@ -504,6 +504,16 @@
         </message>
     </context>
     <context>
+        <name>QuantizeDialog</name>
+        <message numerus="yes">
+            <source>%n more type(s)</source>
+            <translation>
+                <numerusform>%n more type</numerusform>
+                <numerusform>%n more types</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
         <name>Quit</name>
         <message numerus="yes">
             <source>(An answer is|%n answers are) still running</source>
@@ -1046,6 +1056,30 @@
             <translation>
                 <numerusform>There was no answer within %n second.</numerusform>
                 <numerusform>There was no answer within %n seconds.</numerusform>
+            </translation>
+        </message>
+    </context>
+    <context>
+        <name>quantize</name>
+        <message numerus="yes">
+            <source>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</source>
+            <translation>
+                <numerusform>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</numerusform>
+                <numerusform>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The same next word at {same} of 100 places; KL divergence {mean} on average, {high} at the 99th percentile (%n place(s)).</source>
+            <translation>
+                <numerusform>The same next word at {same} of 100 places; KL divergence {mean} on average, {high} at the 99th percentile (%n place).</numerusform>
+                <numerusform>The same next word at {same} of 100 places; KL divergence {mean} on average, {high} at the 99th percentile (%n places).</numerusform>
+            </translation>
+        </message>
+        <message numerus="yes">
+            <source>The text is too short to measure quality with: it has %n token(s).</source>
+            <translation>
+                <numerusform>The text is too short to measure quality with: it has %n token.</numerusform>
+                <numerusform>The text is too short to measure quality with: it has %n tokens.</numerusform>
             </translation>
         </message>
     </context>

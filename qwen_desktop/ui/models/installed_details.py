@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.models import CatalogModel, InstalledModel
+from qwen_desktop.core.quality import figures, verdict
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.local_files import shown_path
 from qwen_desktop.ui.models import model_texts
@@ -58,6 +59,10 @@ class InstalledDetails(ScrollDialog):
         if model.problem is None and model.chats:
             self.add_button(self.tr("Use it"), self.use_wanted.emit, kind="primary", default=True)
 
+    def _quality(self, model: InstalledModel) -> str:
+        found = model.quality
+        return f"{texts.text(verdict(found))} {texts.text(figures(found))}" if found is not None else ""
+
     def _facts(self, model: InstalledModel) -> list[tuple[str, str]]:
         """Names and values of what is known of it."""
         place = {"downloaded": self.tr("Downloaded"), "imported": self.tr("Copied into the models folder")}
@@ -77,5 +82,7 @@ class InstalledDetails(ScrollDialog):
             (self.tr("Origin"), model_texts.line(where, model.repo)),
             (self.tr("Last used"), used[:1].upper() + used[1:] if model.last_used else self.tr("Not yet")),
             (self.tr("Checked"), verified if model.verified_at else self.tr("Not verified yet")),
+            (self.tr("Made from"), model.made_from),
+            (self.tr("Quality"), self._quality(model)),
             ("SHA-256", model.sha256),
         ]

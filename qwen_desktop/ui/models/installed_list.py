@@ -22,6 +22,8 @@ from qwen_desktop.ui.widgets.boxes import START, column
 from qwen_desktop.ui.widgets.buttons import IconButton, TextButton
 from qwen_desktop.ui.widgets.select import Menu
 
+#: What smaller versions are made of well: weights that were not rounded far.
+SOURCES = frozenset(("F32", "F16", "BF16", "Q8_0"))
 #: So many are shown until the user asks for all.
 FEW = 4
 
@@ -65,6 +67,11 @@ def trouble(row: InstalledModel) -> str:
     return texts.text(row.template_fault) if row.template_fault is not None else ""
 
 
+def can_be_source(model: InstalledModel) -> bool:
+    """Whether smaller versions of a model are offered."""
+    return model.problem is None and model.quant.upper() in SOURCES
+
+
 class InstalledRow(ModelRow[InstalledModel]):
     """One installed model with Use and … ."""
 
@@ -101,6 +108,7 @@ class InstalledList(QWidget):
     reveal_wanted = Signal(object)
     delete_wanted = Signal(object)
     repair_wanted = Signal(object)  # or to undo that
+    smaller_wanted = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -170,6 +178,8 @@ class InstalledList(QWidget):
         self._entry(self.tr("Details"), self.details_wanted, model)
         self._entry(self.tr("Verify"), self.verify_wanted, model, enabled=usable and not busy)
         self._entry(self.tr("Show in folder"), self.reveal_wanted, model)
+        if can_be_source(model):
+            self._entry(self.tr("Make a smaller version…"), self.smaller_wanted, model)
         if model.template_repaired:
             self._entry(self.tr("Undo the template's repair"), self.repair_wanted, model)
         elif model.template_fault is not None:

@@ -25,6 +25,7 @@ from qwen_desktop.ui.models.installed_list import InstalledList
 from qwen_desktop.ui.models.machine_card import MachineCard
 from qwen_desktop.ui.models.offline_bar import OfflineBar
 from qwen_desktop.ui.models.purpose_bar import PurposeBar
+from qwen_desktop.ui.models.quantize_card import QuantizeCard
 from qwen_desktop.ui.models.state import ModelsState, Row
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.ui_context import UiContext
@@ -75,6 +76,7 @@ class ModelsPage(ScrollArea):
         self.purposes = PurposeBar(theme, inside)
         self.advice = AdviceCards(self._ui, self.state, self._starter, inside)
         self.downloads = DownloadCards(self._ui, self._starter, inside)
+        self.smaller = QuantizeCard(self._ui, inside)
         self.installed_title = Label(theme, self.tr("Installed"), inside, role="message", weight=600)
         self.installed = InstalledList(theme, inside)
         self.catalogue = CatalogueSection(self._ui, self.state, inside)
@@ -82,7 +84,7 @@ class ModelsPage(ScrollArea):
         self.search.setMaximumWidth(280)
         head = row(self.title, None, self.import_button, (self.search, 10), gap=12)
         mine = column(self.installed_title, self.installed, gap=8)
-        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads)
+        upper = (head, self.offline, self.machine, self.purposes, self.advice, self.downloads, self.smaller)
         column(*upper, mine, self.catalogue, None, on=self.column, gap=18)
 
     def _connect(self) -> None:
@@ -100,6 +102,8 @@ class ModelsPage(ScrollArea):
         installed.reveal_wanted.connect(self._reveal)
         installed.delete_wanted.connect(self.delete)
         installed.repair_wanted.connect(self._repair)
+        installed.smaller_wanted.connect(self.make_smaller)
+        self.smaller.use_wanted.connect(starter.use_wanted)
         installed.list.reached.connect(self._reveal_row)
         self.catalogue.details_wanted.connect(self.details)
         self.catalogue.why_wanted.connect(lambda model: self.details(model).show_memory())
@@ -214,6 +218,12 @@ class ModelsPage(ScrollArea):
             toast(text, kind="good", action=self.tr("Use it"), act=partial(self._starter.use_it, models[0]))
         elif models:
             toast(self.tr("%n model(s) (is|are) in the list.", "", len(models)), kind="good")
+
+    def make_smaller(self, model: InstalledModel) -> None:
+        """Open what asks how a model is to be made smaller."""
+        from qwen_desktop.ui.models.quantize_dialog import QuantizeDialog  # noqa: PLC0415 - rare
+
+        QuantizeDialog(self._ui, model, self.window()).open()
 
     # Installed models -------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import qwen_desktop
+from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.engine import generation, kv_state
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.drafting.policy import Drafts
@@ -240,3 +242,35 @@ def test_what_cannot_be_trusted_is_not_used(name: str) -> None:
     folder = Path(qwen_desktop.__file__).parent / "engine"
     texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")]
     assert len(texts) > 30 and not any(name in text for text in texts)
+
+
+def test_a_quantized_source_never_comes_to_llama_cpp_unasked(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would leave a stub of a file and say so in its log alone."""
+    from qwen_desktop.engine import quantize  # noqa: PLC0415 - only here
+
+    path = files.small()
+    header = quantize.read_header(path)
+    rounded = tuple(structs.replace(tensor, type=12) for tensor in header.tensors)
+    monkeypatch.setattr(quantize, "read_header", lambda _path: structs.replace(header, tensors=rounded))
+    monkeypatch.setattr(api, "llama_model_quantize", lambda *_how: pytest.fail("it was asked"))
+    with pytest.raises(UserFacing, match="quantized already"):
+        quantize.plan(quantize.Wanted(path, ("Q4_K_M",)), lambda _planned: None)
+
+
+def test_the_quantizer_holds_few_rows_and_never_writes_to_what_it_reads(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qwen_desktop.engine import quantize  # noqa: PLC0415 - only here
+
+    asked: list[tuple[int, bool, bytes]] = []
+    real = api.llama_model_quantize
+
+    def look(source: bytes, target: bytes, params: Any) -> int:
+        found = params._obj
+        asked.append((found.max_buf_size, found.dry_run, target))
+        return int(real(source, target, params))
+
+    monkeypatch.setattr(api, "llama_model_quantize", look)
+    told: list[Any] = []
+    quantize.plan(quantize.Wanted(files.small(), ("Q4_K_M", "Q2_K")), told.append)
+    assert asked == [(64 << 20, True, b"")] * 2 and len(told) == 2

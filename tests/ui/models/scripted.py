@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from qwen_desktop.core.models import (
     RemoteFile,
 )
 from qwen_desktop.core.profile import Profile, profile_of
+from qwen_desktop.core.quantizing import Planned, Quantization, QuantizeRequest, QuantizeStage, SourceFile
 from qwen_desktop.core.shape import Shape
 from qwen_desktop.core.slowness import Diagnosis
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
@@ -40,6 +41,11 @@ from qwen_desktop.services.events import EventBus
 from qwen_desktop.services.preferences import Preferences
 from qwen_desktop.services.tuning import KeptTunings, Tuner
 
+#: What a type takes of an F16 model.
+_SHARES = {
+    "Q8_0": 0.533, "Q6_K": 0.412, "Q5_K_M": 0.36, "Q5_K_S": 0.351, "Q4_K_M": 0.31, "Q4_K_S": 0.296, "Q3_K_L": 0.272,
+    "Q3_K_M": 0.252, "Q3_K_S": 0.229, "Q2_K": 0.198,
+}  # fmt: skip
 DAY = 86400.0
 GB = 1_000_000_000
 
@@ -309,6 +315,11 @@ class ScriptedFits:
             decode_tokens_per_s=speed * 0.7,
         )
 
+    async def of_sizes(self, _path: str, sizes: Iterable[int]) -> tuple[Fit, ...]:
+        model = next(m for m in catalogue() if m.name == "Qwen3 4B")
+        found = [self.of(model, Quant(f"made {size}", (), size)) for size in sizes]
+        return tuple(one for one in found if one is not None)
+
     async def of_reference(self, reference: str) -> FoundFit:
         self.read.append(reference)
         await asyncio.sleep(0)
@@ -501,6 +512,60 @@ class ScriptedSlowness:
         return self.found
 
 
+class ScriptedQuantizing:
+    """Makes nothing: tests push a run on. ``taken`` are names of files that are there."""
+
+    def __init__(self, bus: EventBus, library: ScriptedLibrary) -> None:
+        self._bus = bus
+        self._library = library
+        self.current: Quantization | None = None
+        self.free = 80 * GB
+        self.taken: set[str] = set()
+        self.fails: Problem | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    @property
+    def running(self) -> bool:
+        return self.current is not None and not self.current.stage.over
+
+    async def plan(self, source: str, types: Iterable[str], on_plan: Callable[[Planned], None]) -> SourceFile:
+        model = next(item for item in self._library.items if item.path == source)
+        await self.gate.wait()
+        if self.fails is not None:
+            raise error_of(self.fails)
+        for name in types:
+            on_plan(Planned(name, int(model.size_bytes * _SHARES[name]), 197))
+        return SourceFile(source, model.name, model.quant, model.size_bytes, good=True)
+
+    def usual_folder(self, _source: str) -> str:
+        return str(self._library.folder)
+
+    async def free_bytes(self, _folder: str) -> int:
+        return self.free
+
+    async def target(self, request: QuantizeRequest) -> str:
+        if Path(request.target).name in self.taken and not request.replace:
+            there = Text("quantize.exists", QT_TRANSLATE_NOOP("tests", "It is there."))
+            raise UserFacing(there, action="quantize.replace")
+        return request.target
+
+    def start(self, request: QuantizeRequest) -> None:
+        self.push(Quantization("q", request, QuantizeStage.STARTING, path=request.target))
+
+    def push(self, run: Quantization | None) -> None:
+        """The run is there now."""
+        self.current = run
+        self._bus.publish(events.QuantizationChanged(run))
+
+    async def cancel(self) -> None:
+        assert self.current is not None
+        self.push(structs.replace(self.current, stage=QuantizeStage.CANCELLED))
+
+    def dismiss(self) -> None:
+        self.push(None)
+
+
 class ScriptedSecrets:
     """A keyring in memory."""
 
@@ -562,6 +627,7 @@ def attach(app: Any, machine: Machine | None = None) -> None:
     app.secrets = ScriptedSecrets()
     app.tuner = Tuner(KeptTunings(app.machines, app.paths), app.engines, app.machines, app.history, app.bus)
     app.slowness = ScriptedSlowness()
+    app.quantizing = ScriptedQuantizing(app.bus, app.library)
 
 
 def download(name: str, status: DownloadStatus, share: float, **more: Any) -> Download:

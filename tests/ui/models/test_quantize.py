@@ -1,0 +1,92 @@
+"""A smaller version of an installed model: from its menu to the card of what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from qwen_desktop.core.quantizing import QuantizeStage
+from tests.shots.quantize_states import QUALITY, run, source
+from tests.ui.models.helpers import button, dialog, no_dialog, opened, says, services
+from tests.ui.models.test_installed import choose, entries
+
+if TYPE_CHECKING:
+    from qwen_desktop.ui.models.page import ModelsPage
+    from tests.ui.conftest import Make, Ui
+
+ACTION = "Make a smaller version…"
+
+
+async def shown(make: Make) -> tuple[Ui, ModelsPage]:
+    ui = await make()
+    services(ui).library.items = [source(), structs.replace(source(), id="small", path="/m/s.gguf", quant="Q4_K_M")]
+    page = await opened(ui)
+    page._show_installed()
+    return ui, page
+
+
+async def test_only_good_sources_are_offered(make: Make) -> None:
+    _ui, page = await shown(make)
+    offered = {model.quant: entries(page, row).get(ACTION) for row, model in enumerate(page.installed.list.rows)}
+    assert offered == {"BF16": True, "Q4_K_M": None}
+
+
+async def test_from_the_menu_to_a_model_that_can_be_used(make: Make) -> None:
+    ui, page = await shown(make)
+    place = [model.quant for model in page.installed.list.rows].index("BF16")
+    choose(page, place, ACTION)
+    asked = dialog(ui)
+    await ui.until(lambda: len(asked.planned) == 10 and asked.go.isEnabled())
+    assert asked.chosen.name == "Q4_K_M" and asked.options["Q4_K_M"].isChecked()
+    assert asked.name.text() == "Qwen3-4B-Instruct-2507-Q4_K_M.gguf"
+    assert "2.5 GB" in asked.options["Q4_K_M"].accessibleName()
+    assert "Saves 69" in asked.options["Q4_K_M"].accessibleName()
+    asked.options["Q8_0"].click()
+    assert asked.name.text() == "Qwen3-4B-Instruct-2507-Q8_0.gguf"
+    made = services(ui).quantizing
+    made.taken.add(asked.name.text())
+    asked.go.click()
+    await ui.until(lambda: asked.go.text() == "Replace it")
+    assert "There is a file of this name already." in says(asked) and made.current is None
+    asked.name.clear()
+    asked.name.textEdited.emit("")
+    assert not asked.go.isEnabled()
+    asked.name.setText("mine")
+    asked.name.textEdited.emit("mine")
+    asked.options["Q6_K"].click()
+    assert asked.name.text() == "mine"  # what was typed stays
+    asked.go.click()
+    await ui.until(lambda: no_dialog(ui))
+    request = made.current.request
+    assert (request.type, request.quality, request.replace, request.requantize) == ("Q6_K", True, False, False)
+    assert request.target.endswith("/mine.gguf") and page.smaller.isVisible()
+    made.push(structs.replace(run(QuantizeStage.WRITING, done=1_000_000_000), request=request))
+    assert "1.00 of 2.50 GB" in page.smaller.line.text()
+    made.push(run(QuantizeStage.DONE, made=True, quality=QUALITY))
+    assert "It stays close to the original." in page.smaller.line.text() and page.smaller.use.isVisible()
+    button(page.smaller, "Close").click()
+    assert not page.smaller.isVisible()
+
+
+async def test_stopping_and_closing_the_window(make: Make) -> None:
+    ui, page = await shown(make)
+    made = services(ui).quantizing
+    made.push(run(QuantizeStage.WRITING, done=5))
+    ui.window.quitting.ask()
+    asked = ui.window.quitting.question
+    assert asked is not None and "what is not finished is removed" in says(asked)
+    button(asked, "Go on").click()
+    button(page.smaller, "Stop").click()
+    await ui.until(lambda: not page.smaller.isVisible())
+    assert not made.running
+
+
+async def test_too_little_room_is_told_before(make: Make) -> None:
+    ui, page = await shown(make)
+    services(ui).quantizing.free = 1_000_000_000
+    page.make_smaller(source())
+    asked = dialog(ui)
+    await ui.until(lambda: len(asked.planned) == 10)
+    await ui.rest()
+    assert "not enough room" in says(asked) and not asked.go.isEnabled()
