@@ -227,6 +227,19 @@ def test_more_conversations_than_streams_are_read_once(files: Files, tmp_path: P
         steps.close()
 
 
+def test_a_conversation_alone_takes_no_further_stream(files: Files, tmp_path: Path) -> None:
+    steps = Steps(files.small(), kept=kept(tmp_path), size=900, chunk=32, streams=3)
+    try:
+        held = [user("word " * 40)]
+        for _ in range(3):
+            steps.answer(ask(*held, cache_key="talk", keep=True, max_tokens=4))
+            steps.keep()
+            held += [assistant("yes"), user("word " * 20)]
+        assert len(steps.session.context.sequences) == 1
+    finally:
+        steps.close()
+
+
 def test_another_version_and_the_one_before_are_both_there(files: Files, tmp_path: Path) -> None:
     first = [user("word " * 60), assistant("yes"), user("more " * 60)]
     other = [*first[:2], user("else " * 60)]
