@@ -97,8 +97,9 @@ def give(sequence: Sequence, state: Buffer, checkpoint: Checkpoint | None = None
         if not state:
             return False
     streams = context.shape.streams
+    view = memoryview(state)  # slices of anything else are copies
     whole = bytearray().join((
-        state[:_HEADER], streams.to_bytes(_WORD, "little"), state[_HEADER + _WORD :], bytes((streams - 1) * _WORD),
+        view[:_HEADER], streams.to_bytes(_WORD, "little"), view[_HEADER + _WORD :], bytes((streams - 1) * _WORD),
         recurrent,
     ))  # fmt: skip
     data = (ctypes.c_uint8 * len(whole)).from_buffer(whole)
