@@ -22,7 +22,7 @@ _BEGIN, _STAY, _FURTHER = 1.1, 1.02, 1.05
 #: So many runs of tokens that came as expected are looked back on, each for so many tokens at most.
 _RUNS, _LONGEST_RUN = 4, 96
 #: A run that has come so far goes on, as a rule: how it begins and how it goes on are judged apart.
-_HOLDS = 8
+_HOLDS = 5
 #: Steps with guesses and without that count for how long they take now. Not their median: what other programs take
 #: falls on long steps more often.
 _STEPS, _PLAIN_STEPS = 8, 16
