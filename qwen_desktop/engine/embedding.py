@@ -154,7 +154,10 @@ def has_head(header: GgufHeader) -> bool:
     if pooling_of(header) is not Pooling.RANK:
         return False
     head = "cls.weight" if header.architecture == "jina-bert-v2" else "cls.output.weight"
-    return any(tensor.name == head for tensor in header.tensors)
+    found = next((tensor for tensor in header.tensors if tensor.name == head), None)
+    # of these llama.cpp compares the labels with each other: one alone is always 1
+    compared = header.architecture in ("qwen3", "qwen3vl")
+    return found is not None and (not compared or found.shape[-1] > 1)
 
 
 def can_embed(session: Session) -> bool:

@@ -211,11 +211,12 @@ def test_what_cannot_be_is_refused_in_a_sentence(files: Files) -> None:
         assert reader.embed("it goes on")
     with Reader(files.bert()) as reader, pytest.raises(UserFacing, match="reads 128 at most"):
         reader.embed("abcdefgh" * 20)
-    headless = files.embedding(4)
-    with Reader(headless) as reader:
-        for work in (lambda: reader.marks("query", "document"), lambda: reader.embed("a text")):
-            with pytest.raises(UserFacing):
-                work()
+    for headless in (files.embedding(4), files.embedding(4, labels=1)):
+        with Reader(headless) as reader:
+            with pytest.raises(UserFacing, match="has no head"):
+                reader.marks("query", "document")
+            with pytest.raises(UserFacing, match="is a reranker"):
+                reader.embed("a text")
     formless = files.embedding(4, labels=2, extra={"qwen3.classifier.output_labels": ["yes", "no"]})
     with Reader(formless) as reader, pytest.raises(UserFacing, match="does not say how"):
         reader.marks("query", "document")
