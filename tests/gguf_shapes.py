@@ -187,15 +187,18 @@ def write(
     kind: Kind = Kind.Q8_0,
     weights: bool = False,
     extra: Mapping[str, Any] | None = None,
+    template: str | None = None,
+    sharp: float = 1.0,
     **other: Any,
 ) -> Path:
-    """Write a model of this shape to ``path`` and return it; ``other`` changes fields of the plan.
+    """Write a model of this shape to ``path`` and return it; ``other`` changes fields of the plan. It is as sure of the
+    next token as ``sharp`` says, a factor on its logits.
 
     Without ``weights`` the data is a hole: the file has its full size and takes no room.
     """
     plan = structs.replace(plan, **other)
     writer = gguf.GGUFWriter(path, plan.architecture)
-    _add_metadata(writer, plan, extra or {})
+    _add_metadata(writer, plan, extra or {}, template)
     listed = list(tensors(plan, kind))
     for tensor in listed:
         block, size = gguf.GGML_QUANT_SIZES[tensor.kind]
@@ -213,13 +216,16 @@ def write(
         for tensor in listed:
             if weights:
                 file.seek(at)
-                _write_values(file, tensor)
+                if tensor.name == "output_norm.weight":
+                    file.write(np.full(tensor.shape, sharp, dtype=np.float32).tobytes())
+                else:
+                    _write_values(file, tensor)
             at += -(-tensor.size // _ALIGNMENT) * _ALIGNMENT
         file.truncate(at)
     return path
 
 
-def _add_metadata(writer: gguf.GGUFWriter, plan: Plan, extra: Mapping[str, Any]) -> None:
+def _add_metadata(writer: gguf.GGUFWriter, plan: Plan, extra: Mapping[str, Any], template: str | None = None) -> None:
     writer.add_name("Random weights in a real shape")
     writer.add_context_length(plan.context)
     writer.add_embedding_length(plan.width)
@@ -254,7 +260,7 @@ def _add_metadata(writer: gguf.GGUFWriter, plan: Plan, extra: Mapping[str, Any])
     if plan.architecture in ("qwen3vl", "qwen3vlmoe"):
         writer.add_num_deepstack_layers(3)
     gguf_files.add_vocabulary(writer, plan.vocab)
-    writer.add_chat_template(gguf_files.THINKING_TEMPLATE)
+    writer.add_chat_template(template or gguf_files.THINKING_TEMPLATE)
     for key, value in extra.items():
         gguf_files.add(writer, key, value)
 

@@ -5,6 +5,7 @@ Everything here is pure and in bytes. Where the figures come from:
 - **KV cache**: keys and values of each attention layer for each token, the context rounded up to 256
   (``llama_context``). It is cleared when it is made, so all of it is touched at once.
 - **State** of Gated DeltaNet layers: F32, of fixed size, see ``core.shape``.
+- **Checkpoints** of that state, to go back to: ``CHECKPOINTS`` copies of it for each conversation.
 - **Compute buffer**: the largest set of tensors that live at one time in the graph for one chunk of the prompt, as
   ggml's allocator lays them out. Read off the log of contexts made with ``no_alloc`` (llama-cpp-python 0.3.36), for
   25 shapes of all Qwen architectures at contexts of 512 to 32,768 and chunks of 32 to 512. It is a multiple of the
@@ -59,6 +60,9 @@ CACHES: dict[str, tuple[str, str]] = {
 MARGIN = 256 * 1024 * 1024
 #: Of the free memory that is left beside the weights, this much may be used.
 SHARE = 0.9
+
+#: Of a model with a recurrent state, a conversation keeps so many copies of it at most, to go back to.
+CHECKPOINTS = 5
 
 _F32 = 4
 _STEP = 256
@@ -169,8 +173,15 @@ def kv_bytes_per_token(shape: Shape, kv_type: str = "f16") -> float:
 
 
 def stream_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
-    """What each further conversation in memory adds: its cache and state, a row of logits, twice, and bookkeeping."""
-    return kv_bytes(shape, context, kv_type) + shape.state_bytes + 2 * shape.vocab * _F32 + padded(context) * _CELL
+    """What each further conversation in memory adds: its cache, its state with what it goes back to, a row of logits,
+    twice, and bookkeeping."""
+    state = shape.state_bytes + checkpoint_bytes(shape)
+    return kv_bytes(shape, context, kv_type) + state + 2 * shape.vocab * _F32 + padded(context) * _CELL
+
+
+def checkpoint_bytes(shape: Shape) -> int:
+    """What the copies of a conversation's recurrent state take, in main memory, once it is long enough for all."""
+    return CHECKPOINTS * shape.state_bytes
 
 
 def compute_bytes(shape: Shape, context: int, *, batch: int, flash: bool, streams: int = 1) -> int:
@@ -251,6 +262,7 @@ def estimate(
     compute = compute_bytes(shape, touched, batch=batch, flash=with_flash, streams=streams)
     overhead = overhead_bytes(shape, touched)
     overhead += (streams - 1) * (shape.vocab * _F32 + (padded(use.context) * _CELL if filled is None else 0))
+    overhead += streams * checkpoint_bytes(shape) if filled is None else 0
     if not gpu:
         overhead += work_bytes(shape, touched, batch=batch, flash=with_flash)
     beside = kv + state + compute + overhead

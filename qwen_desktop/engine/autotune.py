@@ -23,7 +23,7 @@ def context_bytes(shape: Shape, size: int, *, kv_type: str, flash: bool, chunk: 
     kept = (memory.kv_bytes(shape, size, kv_type) + shape.state_bytes) * staying // shape.layers
     buffers = memory.compute_bytes(shape, size, batch=chunk, flash=flash)
     work = memory.work_bytes(shape, size, batch=chunk, flash=flash)
-    return kept + buffers + work + memory.MARGIN
+    return kept + buffers + work + memory.checkpoint_bytes(shape) + memory.MARGIN
 
 
 def ladder(asked: int | None, train: int) -> tuple[int, ...]:

@@ -30,6 +30,7 @@ class Gate:
         self._calls: Collection[Call] = ()
         self._gives_way = self._repeats = False
         self._waiting = 0
+        self._ended = False
 
     # the reader's thread ---------------------------------------------------------------------------------------------
 
@@ -52,6 +53,12 @@ class Gate:
             if self._repeats:
                 self.flag.set()
 
+    def end(self) -> None:
+        """Nothing is computed any more."""
+        with self._lock:
+            self._ended = True
+            self.flag.set()
+
     # the computing thread --------------------------------------------------------------------------------------------
 
     def taken(self) -> None:
@@ -63,6 +70,8 @@ class Gate:
         """Begin a step for ``calls``; False when one of them was cancelled, or when it gives way and somebody waits.
         One that ``repeats`` may also be ended for its own good. ``close`` it in any case."""
         with self._lock:
+            if self._ended:
+                return False
             self.flag.clear()
             if any(call.cancelled for call in calls) or (gives_way and self._waiting):
                 return False

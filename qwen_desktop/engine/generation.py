@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from qwen_desktop.core.engine import (
     Event,
@@ -35,6 +36,11 @@ from qwen_desktop.engine.prompt import Prompt
 from qwen_desktop.engine.steering import Steering
 from qwen_desktop.engine.stream import AnswerStream
 from qwen_desktop.hardware import memory
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from qwen_desktop.engine.prompt_cache.writer import Loaded
 
 #: One frame to the app per this many seconds at most.
 _FRAME_S = 0.016
@@ -78,6 +84,11 @@ class Generation:
         #: what it is read and written with, and what is to be told of that
         self.adapters = self._use.key(prompt.tokens)
         self.used = self._use.told(self.adapters)
+        #: what is read back of its prompt (``prompt_cache``), None where nothing is; whether that was looked for; and
+        #: how many tokens there were
+        self.read_back: Future[Loaded | None] | None = None
+        self.looked = False
+        self.restored = 0
         self._model = model
         self._emit = emit
         self._began = began
@@ -113,6 +124,7 @@ class Generation:
         self._constraint = constraint
         self._replay: Iterator[Piece] | None = None
         self._cached = self._read = self._written = 0
+        self._evaluated = self._seen = 0  # for the prompt, also in vain; of what its sequence tells
         self._read_s = self._told = self._flushed = self._lived = 0.0
         self._first = self._last = 0.0
 
@@ -184,6 +196,8 @@ class Generation:
     def start(self, sequence: Sequence) -> None:
         """Go on in ``sequence``, with what it remembers of this. What it remembers else is forgotten."""
         self.sequence = sequence
+        self._seen = sequence.evaluated
+        sequence.stops = self._stops(sequence)
         again = self.request.again if not self._written else None
         if again is not None:
             sequence.forget()
@@ -200,6 +214,11 @@ class Generation:
         if self.sequence is None or not sequence.tokens:
             self._replay = None
         self.sequence = sequence
+        self._seen = sequence.evaluated
+        sequence.stops = self._stops(sequence)
+
+    def _stops(self, sequence: Sequence) -> tuple[int, ...]:
+        return self.prompt.stops if sequence.context.keeps else ()
 
     def next_piece(self) -> Piece:
         """What to evaluate next."""
@@ -229,7 +248,9 @@ class Generation:
 
         Raises ``UserFacing`` when the model computes no numbers, or when its form lets the answer not go on.
         """
+        new, self._seen = piece.sequence.evaluated - self._seen, piece.sequence.evaluated
         if self.reading:
+            self._evaluated += new
             self._read += len(piece.tokens)
             self._read_s += seconds
             self._progress()
@@ -350,6 +371,9 @@ class Generation:
         if self.reason is None:
             raise RuntimeError("the answer has not ended")
         stream, total = self._stream, len(self.prompt.tokens)
+        if not self._written and self.sequence is not None and self.sequence.holder is self:  # it was stopped
+            self._evaluated += self.sequence.evaluated - self._seen
+            self._seen = self.sequence.evaluated
         stats = Stats(
             prompt_tokens=total,
             cached_tokens=self._cached,
@@ -362,6 +386,8 @@ class Generation:
             thinking_s=round(stream.thinking_s, 3),
             context_used=self._used,
             context_size=self._size,
+            evaluated_tokens=self._evaluated,
+            restored_tokens=min(self._cached, self.restored),
         )
         return GenerateResult(
             finish_reason=self.reason,

@@ -48,6 +48,13 @@ class Writings:
             while len(self._written) > _MOST:
                 del self._written[next(iter(self._written))]
 
+    def forget(self, keys: tuple[str, ...]) -> None:
+        """These conversations' are of no more use; ``("*",)`` for all."""
+        if "*" in keys:
+            self._written.clear()
+        for key in keys:
+            self._written.pop(key, None)
+
     def find(self, key: str, prompt: Sequence[int], parts: Sequence[Part]) -> Written | None:
         """How ``parts`` were written behind this prompt, where that is known."""
         found = self._written.get(key)

@@ -251,7 +251,9 @@ class Model:
         self.vocab_size = int(api.llama_vocab_n_tokens(self.vocab))
         self.context_train = int(api.llama_model_n_ctx_train(pointer))
         self.parameters = int(api.llama_model_n_params(pointer))
-        self.recurrent = bool(api.llama_model_is_recurrent(pointer) or api.llama_model_is_hybrid(pointer))
+        #: it has layers with attention; layers with a recurrent state (hybrids have both)
+        self.attends = not api.llama_model_is_recurrent(pointer)
+        self.recurrent = bool(not self.attends or api.llama_model_is_hybrid(pointer))
         window = header.metadata.get(f"{header.architecture}.attention.sliding_window")
         self.sliding = bool(window)  # it forgets old tokens in some layers
         self.can_generate = bool(api.llama_model_has_decoder(pointer)) and not api.llama_model_is_diffusion(pointer)

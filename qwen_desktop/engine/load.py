@@ -22,6 +22,7 @@ from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.llama_context import Context, ContextError, ContextShape
 from qwen_desktop.engine.pace import Pace
+from qwen_desktop.engine.prompt_cache import cache as prompt_cache
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware import cpu
@@ -75,9 +76,9 @@ def load(
     pace = Pace(places, most_write=request.most_threads, most_read=most_read) if request.threads is None else None
     # with a thread on each processor the window could not even stop an answer
     put_above_others(request.priority and (request.threads or places.usual) < places.logical)
-    model = None
+    model, writer = None, None
     if before is not None:
-        model = before.release()
+        model, writer = before.release(), before.kept.writer if before.kept is not None else None
         pages.trim()  # its context's memory is free for the new one
     try:
         same = (
@@ -133,6 +134,7 @@ def load(
         cells=lambda sequences: streams.cells(library, context, sequences),
         border=border,
         batch_width=request.batch_rows or tuning.ROWS[-1],
+        kept=prompt_cache.make(request, info, model.header.parts, writer),
     )
 
 
@@ -225,7 +227,7 @@ def _info(
         yarn_factor=made.yarn.factor if made.yarn is not None else 1.0,
         layers=shape.layers + 1,
         cards=tuple(CardPart(name, weights) for name, weights in model.cards.items()),
-        goes_back=not (model.recurrent or model.sliding),
+        goes_back=not model.sliding,
         thinking_sampling=sampling_defaults.defaults(header, thinking=True),
         direct_sampling=sampling_defaults.defaults(header, thinking=False),
     )

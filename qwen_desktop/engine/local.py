@@ -169,6 +169,13 @@ class LocalWorkerEngine:
         with self._client.open("tune", request, TuneProgress, Tuning) as call:
             return await call.finish(progress)
 
+    async def forget(self, keys: tuple[str, ...]) -> None:
+        """Forget what was evaluated under these ``cache_key``s, ``("*",)`` for all: in memory, what is being written,
+        and on the disk. Raises ``AppError``."""
+        self._check(self.info)
+        with self._client.open("forget", keys, object, object) as call:
+            await call.finish()
+
     async def aclose(self) -> None:
         """End everything. Safe to call twice, and while a model loads."""
         self._closed = True

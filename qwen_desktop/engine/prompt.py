@@ -33,6 +33,10 @@ from qwen_desktop.engine.templates import Template, ends_in_thinking
 _KEEP = 0.6
 #: No token is longer than this on average over a text; more bytes than that never fit, unread.
 _LONGEST_TOKEN = 24
+#: A place to go back to that is so few tokens behind another one saves less than it costs.
+_NEAR = 8
+#: Stands for words that are not known yet, in no form that templates look for, and begins like nothing else.
+_ANY = "\ue0f2"
 # private-use characters around a number stand for a control token that somebody typed
 _HIDE_OPEN, _HIDE_CLOSE = "\ue0f0", "\ue0f1"
 _HIDDEN = re.compile(f"{_HIDE_OPEN}(\\d+){_HIDE_CLOSE}")
@@ -76,6 +80,8 @@ class Prompt(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     pending: bytes = b""
     asked: tuple[int, ...] = ()
+    #: where to be able to go back to, see ``Renderer.stops``
+    stops: tuple[int, ...] = ()
 
     @property
     def question(self) -> tuple[int, ...]:
@@ -125,6 +131,41 @@ class Renderer:
             parts = (*parts[:-1], replace(last, tokens=len(self.tokens(self._hide(last.text)))))
         return Prompt(tuple(self.tokens(text)), opened, messages=tuple(messages), parts=tuple(parts), asked=tokens)
 
+    def stops(self, made: Prompt, thinking: ThinkingMode) -> tuple[int, ...]:
+        """Positions in a prompt at which later prompts of the conversation part from it: behind the instructions (as
+        those of another conversation do), where the last question begins (another one in its place), and near the end
+        (another answer, and the next turn, whose prompt may have the answer without the thought that this one opens).
+
+        Found by rendering what may come. For models that go back only to where that was prepared.
+        """
+        messages = made.messages
+        asked = max((at for at, message in enumerate(messages) if message.role is Role.USER), default=None)
+        word = (TextPart(_ANY),)
+        question, answer = ChatMessage(Role.USER, word), ChatMessage(Role.ASSISTANT, word)
+        others: list[tuple[tuple[ChatMessage, ...], bool]] = [((*messages, answer, question), False)]
+        if asked is not None:
+            others.append(((*messages[:asked], question), True))
+        if messages[0].role is Role.SYSTEM:
+            others.append(((messages[0], question), True))
+        found: set[int] = set()
+        text = self.text(messages, thinking)
+        for other, ends in others:
+            try:
+                same = text[: _common(text, self.text(other, thinking, answer=ends))]
+            except UserFacing:  # there is no such conversation, by this template
+                continue
+            # without the last token: what follows may become one with it
+            found.add(_common(self.tokens(same)[:-1], made.tokens))
+        last = len(made.question) - 1
+        if max(found, default=0) + _NEAR <= last:
+            found.add(last)
+        stops, before = [], 0
+        for stop in sorted(found):
+            if stop - before >= _NEAR and stop < len(made.tokens):
+                stops.append(stop)
+                before = stop
+        return tuple(stops)
+
     def tokens(self, text: str) -> list[int]:
         """Token ids of a rendered prompt."""
         begin = not (self._bos and text.startswith(self._bos))
@@ -156,6 +197,12 @@ class Renderer:
         if self._typed is None:
             return text
         return self._typed.sub(lambda found: f"{_HIDE_OPEN}{self._index[found[0]]}{_HIDE_CLOSE}", text)
+
+
+def _common(first: Sequence[object], second: Sequence[object]) -> int:
+    """How many things both begin with."""
+    differing = (at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b)
+    return next(differing, min(len(first), len(second)))
 
 
 def _text(part: object) -> str:

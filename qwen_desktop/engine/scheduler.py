@@ -180,13 +180,14 @@ class Scheduler:
 
     def _work(self, context: Context, steps: Sequence[Step], among: list[Job], *, gives_way: bool) -> None:
         calls = [job.call for job, _ in steps if job is not None]
-        if context.model.recurrent and (gives_way or len(calls) > 1):
-            # a recurrent state that is left half-way is lost, so one step of others is not ended for one call
+        reading = any(job is None or job.made.reading for job, _ in steps)
+        if context.model.recurrent and (gives_way or len(calls) > 1 or not reading):
+            # a recurrent state that is left half-way goes back to where it was kept, so one step of others is not
+            # ended for one call, nor the few milliseconds of a token that belongs to the answer
             calls, gives_way = [], False
         repeats = not context.model.recurrent and all(job is None or job.request.again is None for job, _ in steps)
         if not self._gate.open(calls, gives_way=gives_way, repeats=repeats):
             return
-        reading = any(job is None or job.made.reading for job, _ in steps)
         began = time.monotonic()
         try:
             with self._paced(context, steps):

@@ -25,17 +25,21 @@ from qwen_desktop.engine.llama import Model
 from qwen_desktop.engine.llama_context import AbortedError, Context, DecodeError, Sequence
 from qwen_desktop.engine.marks import CLOSE, OPEN
 from qwen_desktop.engine.pace import Pace
+from qwen_desktop.engine.prompt_cache.cache import PromptCache
 from qwen_desktop.engine.sequences import Sequences
 from qwen_desktop.engine.templates import Template
 from qwen_desktop.hardware.memory import Resident
 
 log = logging.getLogger(__name__)
 
+#: So many tokens tell how fast prompts are read.
+_KNOWN = 64
+
 
 class Session:
     """A model that can answer (``load.load`` makes it). ``pace`` is set when the engine chooses the threads itself;
     ``base`` is what the process held before the model. ``streams``, ``cells`` and ``border`` are for ``Sequences``, and
-    ``batch_width`` is how many answers of a batch are written at once."""
+    ``batch_width`` is how many answers of a batch are written at once. Conversations are ``kept`` on the disk."""
 
     def __init__(
         self,
@@ -50,9 +54,11 @@ class Session:
         cells: Callable[[int], int] = lambda _sequences: 0,
         border: int = 0,
         batch_width: int = ROWS[-1],
+        kept: PromptCache | None = None,
     ) -> None:
         self.model = model
-        self.sequences = Sequences(context, streams, cells, border=border)
+        self.sequences = Sequences(context, streams, cells, border=border, kept=kept)
+        self.kept = kept
         self.info = info
         self.pace = pace
         self._renderer = prompt.Renderer(
@@ -80,6 +86,7 @@ class Session:
 
     def release(self) -> Model:
         """End the session: free the context and hand its model on. Nobody may be counting with it."""
+        self.keep(lambda: False)
         self.sequences.close()
         return self.model
 
@@ -115,6 +122,8 @@ class Session:
         written = self._writings.find(request.cache_key, made.asked, made.parts) if made.parts else None
         if written is not None and request.grammar is None:
             made = made.written(written)
+        if self.model.recurrent:
+            made = msgspec.structs.replace(made, stops=self._renderer.stops(made, mode))
         thinks = self._will_think(mode, made)
         constraint = None
         if request.grammar is not None:  # what is wrong with it is said before anything is read
@@ -173,6 +182,8 @@ class Session:
             context_most=self._most,
             streams=len(self.context.sequences),
         )
+        if self.kept is not None and result.stats.evaluated_tokens >= _KNOWN:
+            self.kept.speed = result.stats.prompt_tokens_per_s
         recipe = recipes.of(generation, self.info, result)
         again = generation.request.again
         differs = recipes.differences(again, recipe) if again is not None else ()
@@ -216,6 +227,31 @@ class Session:
             except Exception as error:  # work ahead must never harm: the next request does it again, properly
                 log.info("idle.failed %s", type(error).__name__)
 
+    def keep(self, stop: Callable[[], bool]) -> bool:
+        """Have the conversations written that are not; returns whether all are, or need not be. Ends early when
+        ``stop`` says so."""
+        kept = self.kept
+        if kept is None:
+            return True
+        done = True
+        for sequence in sorted(self.sequences, key=lambda each: -each.used):
+            if kept.unsaved(sequence):
+                if stop():
+                    return False
+                done = kept.save(sequence) and done
+        return done
+
+    def forget(self, keys: tuple[str, ...]) -> None:
+        """Forget these conversations in memory; ``("*",)`` for all. An answer that is being made reads again what it
+        still needs."""
+        every = "*" in keys
+        for sequence in self.sequences:
+            if every or sequence.key in keys:
+                self._ahead.pop(sequence, None)
+                sequence.forget()
+                sequence.keep = False
+        self._writings.forget(keys)
+
     def _prepare(self, sequence: Sequence, generation: Generation, mode: ThinkingMode) -> None:
         messages, parts = generation.prompt.messages, generation.parts
         if not visible_text(parts):
@@ -235,7 +271,8 @@ class Session:
             key = generation.adapters_of(
                 self._renderer.tokens(self._renderer.text((*messages, answer, question), mode))
             )
-        if sequence.common(tokens, key) == min(len(tokens), len(sequence.tokens)):
-            return  # nothing was dropped: the next prompt goes on from here by itself
-        sequence.reuse(tokens, key)
-        sequence.context.read(sequence, tokens)
+        if sequence.common(tokens, key) != min(len(tokens), len(sequence.tokens)):
+            sequence.reuse(tokens, key)
+            sequence.context.read(sequence, tokens)
+        # else nothing was dropped: the next prompt goes on from here by itself
+        sequence.context.checkpoint(sequence)

@@ -54,6 +54,7 @@ def possible(
     if made.streams >= most or free.free_bytes is None:
         return made.streams
     each = memory.stream_bytes(shape, made.size, made.kv_type)
+    each += made.rollback * shape.state_bytes
     on_cards = max(0, min(gpu_layers - 1, shape.layers)) / max(1, shape.layers)
     cache = memory.kv_bytes(shape, made.size, made.kv_type) + shape.state_bytes
     room = free.free_bytes - reserve(free) - memory.MARGIN - saved_bytes
@@ -88,7 +89,7 @@ def fitting(shape: Shape, made: ContextShape, sequences: int, room: int) -> int:
     def cost(tokens: int) -> int:
         buffers = memory.compute_bytes(shape, tokens, batch=batch, flash=with_flash, streams=sequences)
         buffers += memory.work_bytes(shape, tokens, batch=batch, flash=with_flash)
-        once = memory.stream_bytes(shape, tokens, made.kv_type)
+        once = memory.stream_bytes(shape, tokens, made.kv_type) - memory.checkpoint_bytes(shape)  # none goes back
         return once + buffers + (sequences - 1) * (shape.state_bytes + 2 * shape.vocab * 4)
 
     low, high = 0, _MOST_CELLS // 256  # low fits

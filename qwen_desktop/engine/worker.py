@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What is being written when the process is to end has so long for that, in seconds.
+_END_S = 2.0
+#: After so many seconds it is tried again to keep what could not be kept.
+_AGAIN_S = 0.2
+
 # fmt: off
 #: An answer was asked for before a model is loaded.
 no_model = Failure(
@@ -69,7 +74,10 @@ class Worker:
     tells tuples of events, one per 16 ms at most, and returns ``GenerateResult``. Answers are made side by side; a load
     waits for those before it, and those after it wait for it. ``tune`` (``TuneRequest``) tells ``TuneProgress`` and
     returns ``Tuning``; it gives way to everything else. ``count`` (``GenerateRequest``) returns the prompt's
-    tokens, ``count_texts`` (a tuple of texts) those of each, also while answers are made.
+    tokens, ``count_texts`` (a tuple of texts) those of each, also while answers are made. ``forget`` (a tuple of cache
+    keys, ``("*",)`` for all) forgets conversations in memory and on the disk.
+
+    Once stdin is closed, what was evaluated and is to be kept is still written, for ``_END_S`` at most.
     """
 
     def __init__(self, pipes: Pipes) -> None:
@@ -85,7 +93,9 @@ class Worker:
         self._scheduler: Scheduler | None = None
         #: Held while something uses the model beside the main thread, and while that frees or makes it.
         self._using = threading.Lock()
-        self._arrived: queue.SimpleQueue[tuple[Request, float]] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[tuple[Request, float] | None] = queue.SimpleQueue()
+        self._ending, self._ended = threading.Event(), threading.Event()
+        pipes.before_end = self._end
         self._counts: queue.SimpleQueue[Request] = queue.SimpleQueue()
 
     def run(self) -> None:
@@ -93,7 +103,7 @@ class Worker:
         threading.Thread(target=self._count_all, name="count", daemon=True).start()
         self._server.start(About(self._library.version, self._library.devices(), self._library.cpu))
         waiting: deque[tuple[Request, float]] = deque()
-        while True:
+        while not self._ending.is_set():
             while (arrived := self._next(rests=not waiting)) is not None:
                 waiting.append(arrived)
             scheduler = self._scheduler
@@ -107,6 +117,8 @@ class Worker:
                 scheduler = self._scheduler
             if scheduler is not None and scheduler.busy:
                 scheduler.step()
+        self._keep_last()
+        threading.Event().wait()  # the reader ends the process
 
     # the reader's thread ---------------------------------------------------------------------------------------------
 
@@ -119,6 +131,16 @@ class Worker:
 
     def _cancel(self, request: Request) -> None:
         self._gate.cancelled(request)
+
+    def _end(self) -> None:
+        """Nobody asks any more: give the main thread the time to keep what it has evaluated."""
+        session = self._session
+        if session is None or session.kept is None:
+            return
+        self._ending.set()
+        self._gate.end()
+        self._arrived.put(None)
+        self._ended.wait(_END_S)
 
     # the counter's thread --------------------------------------------------------------------------------------------
 
@@ -141,6 +163,7 @@ class Worker:
     def _next(self, *, rests: bool) -> tuple[Request, float] | None:
         """A request that has arrived, None when there is none. With nothing else to do it is waited for."""
         scheduler, session = self._scheduler, self._session
+        kept = True
         try:
             if not rests or (scheduler is not None and scheduler.busy):
                 found = self._arrived.get_nowait()
@@ -148,20 +171,26 @@ class Worker:
                 if session is not None and self._gate.open((), gives_way=True):
                     try:
                         session.idle()
+                        kept = session.keep(lambda: self._gate.flag.is_set)
                     finally:
                         self._gate.close()
-                found = self._arrived.get(timeout=scheduler.linger_s if scheduler is not None else None)
+                linger = scheduler.linger_s if scheduler is not None else None
+                found = self._arrived.get(timeout=_AGAIN_S if linger is None and not kept else linger)
         except queue.Empty:
             if rests and scheduler is not None and not scheduler.busy:
                 scheduler.rest()
             return None
-        self._gate.taken()
+        if found is not None:
+            self._gate.taken()
         return found
 
     def _begin(self, request: Request, arrived: float) -> None:
         """Begin with a request. Only answers go on after this."""
         if request.method == "load":
             request.do(lambda: self._load(request))
+            return
+        if request.method == "forget":
+            self._forget(request)
             return
         try:
             if request.method != "generate":
@@ -171,6 +200,32 @@ class Worker:
             self._scheduler.add(request.params(GenerateRequest), request, arrived)
         except Exception as error:
             request.fail(error)
+
+    def _forget(self, request: Request) -> None:
+        try:
+            keys = request.params(tuple[str, ...])
+            session = self._session
+            if session is not None:
+                session.forget(keys)
+            if session is not None and session.kept is not None:
+                session.kept.forget(keys, lambda: request.do(lambda: None))
+            else:
+                request.do(lambda: None)
+        except Exception as error:
+            request.fail(error)
+
+    def _keep_last(self) -> None:
+        """The process ends: keep what is not, for as long as there is time."""
+        try:
+            end = time.monotonic() + _END_S
+            session = self._session
+            if session is not None and session.kept is not None:
+                session.keep(lambda: time.monotonic() > end)
+                session.kept.writer.wait(end - time.monotonic())
+        except Exception:
+            log.exception("kept.failed")
+        finally:
+            self._ended.set()
 
     def _load(self, request: Request) -> ModelInfo:
         from qwen_desktop.hardware import memory  # noqa: PLC0415 - as above

@@ -22,10 +22,12 @@ from qwen_desktop.process import frames
 class Pipes:
     """Frames in and out. ``send`` never blocks the caller: a thread writes.
 
-    ``on_frame`` is called on the reader's thread for each payload.
+    ``on_frame`` is called on the reader's thread for each payload, and ``before_end`` when the parent has closed its
+    end, before the process ends: it may take as long as the parent waits.
     """
 
     def __init__(self) -> None:
+        self.before_end: Callable[[], None] = lambda: None
         self._out: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         # Windows: text mode would change bytes, and inherited handles must not leak into grandchildren.
@@ -72,6 +74,8 @@ class Pipes:
         except (OSError, frames.FrameError):
             pass
         finally:
+            with contextlib.suppress(Exception):
+                self.before_end()
             os._exit(0)  # the parent closed the pipe or is gone: nothing here outlives it
 
     def _write(self) -> None:

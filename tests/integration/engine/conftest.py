@@ -16,6 +16,7 @@ from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, thinking_text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from tests import gguf_files, gguf_shapes
+from tests.template_forms import FORMS
 
 
 class Files:
@@ -39,12 +40,16 @@ class Files:
         """Qwen3 with 600 tokens: loads in a moment; its greedy answers never end by themselves."""
         return self.get("qwen3-small", vocab=600, tied=False, prefer=gguf_files.NEVER_ENDS)
 
-    def hybrid(self) -> str:
-        """Qwen3.5 with 600 tokens: most layers have a recurrent state, which cannot go back a part of the way."""
-        path = self.folder / "qwen35-small.gguf"
+    def hybrid(self, architecture: str = "qwen35", template: str = "") -> str:
+        """Qwen3.5 (or its mixture of experts "qwen35moe", or "qwen3next") with 600 tokens: most layers have a recurrent
+        state, which cannot go back a part of the way. ``template`` is a name in ``tests.template_forms.FORMS``."""
+        path = self.folder / f"{architecture}{template}-small.gguf"
         if not path.exists():
-            sizes = {"groups": 2, "ranks": 4, "state": 32, "vocab": 600, "tied": False}
-            gguf_shapes.write(path, gguf_shapes.Plan("qwen35", 4, 128, 4, 2, 32, 256, **sizes), weights=True)
+            sizes: dict[str, Any] = {"groups": 2, "ranks": 4, "state": 32, "vocab": 600, "tied": False}
+            if architecture != "qwen35":
+                sizes |= {"experts": 4, "experts_used": 2, "expert_hidden": 64, "shared_hidden": 64}
+            plan = gguf_shapes.Plan(architecture, 4, 128, 4, 2, 32, 256, **sizes)
+            gguf_shapes.write(path, plan, weights=True, sharp=30.0, template=FORMS.get(template))
         return str(path)
 
     def long(self) -> str:

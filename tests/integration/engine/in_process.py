@@ -15,8 +15,10 @@ from qwen_desktop.core.parts import PartEvent, PartsBuilder, visible_text
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.gate import Gate
+from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.llama_context import Context, ContextShape
+from qwen_desktop.engine.prompt_cache.cache import PromptCache
 from qwen_desktop.engine.scheduler import Scheduler
 from qwen_desktop.engine.session import Session
 from qwen_desktop.engine.templates import Template
@@ -61,6 +63,13 @@ class Call:
         self.events: list[Event] = []
         self.result: GenerateResult | None = None
         self.error: Exception | None = None
+        self.made: Generation | None = None
+
+    @property
+    def tokens(self) -> list[int]:
+        """The answer's tokens."""
+        assert self.made is not None
+        return self.made.tokens[len(self.made.prompt.tokens) :]
 
     @property
     def over(self) -> bool:
@@ -90,7 +99,16 @@ class Call:
 class Steps:
     """A session that is stepped by the test."""
 
-    def __init__(self, path: str, *, streams: int = 1, cells: int = 0, border: int = 0, **shape: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        streams: int = 1,
+        cells: int = 0,
+        border: int = 0,
+        kept: PromptCache | None = None,
+        **shape: Any,
+    ) -> None:
         held = context(path, **shape)
         header = held.model.header
         template = Template(header.chat_template)
@@ -111,7 +129,15 @@ class Steps:
             streams=lambda: streams,
             cells=lambda _sequences: cells,
             border=border,
+            kept=kept,
         )
+        generation = self.session.generation
+
+        def remembered(request: GenerateRequest, emit: Any, *how: Any) -> Generation:
+            emit.__self__.made = made = generation(request, emit, *how)
+            return made
+
+        self.session.generation = remembered  # type: ignore[method-assign]
         self.gate = Gate(held.flag)
         self.scheduler = Scheduler(self.session, self.gate)
 
@@ -134,6 +160,14 @@ class Steps:
             raise call.error
         assert call.result is not None
         return call.result
+
+    def keep(self) -> None:
+        """As when nothing else is to do: have all that is to be kept written."""
+        self.session.idle()
+        while not self.session.keep(lambda: False):
+            pass
+        if self.session.kept is not None:
+            assert self.session.kept.writer.wait(30)
 
     def close(self) -> None:
         self.scheduler.rest()

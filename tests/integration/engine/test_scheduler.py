@@ -17,9 +17,10 @@ from qwen_desktop.engine.llama_context import Context, DecodeError
 from qwen_desktop.engine.load import load
 from qwen_desktop.engine.scheduler import Scheduler
 from qwen_desktop.hardware import memory
+from tests.near_ties import same_or_near
 
 from .conftest import Engine, Files, WithEngine
-from .in_process import Call, Steps, context, gap, library, logits
+from .in_process import Call, Steps, context, library
 from .talk import ask, assistant, user
 
 
@@ -76,35 +77,17 @@ def test_text_is_that_of_the_answer_alone_or_differs_at_a_near_tie(files: Files,
         together.run()
         many.run()
         for calls in runs:
-            for request, first, call in zip(requests, expected, calls, strict=True):
+            for first, call in zip(expected, calls, strict=True):
                 assert call.result is not None
                 assert call.result.stats.completion_tokens == first.stats.completion_tokens == 30
                 assert first.recipe is not None and first.recipe.alone
-                _same_or_near(alone, request, call)
+                assert call.made is not None
+                same_or_near(alone.session.context, call.made.prompt.tokens, call.tokens)
         assert len(together.session.context.sequences) == 4
         assert many.session.context.sequences[0].tokens == []  # the batch had a context of its own
     finally:
         for each in (alone, together, many):
             each.close()
-
-
-def _same_or_near(alone: Steps, request: GenerateRequest, call: Call) -> None:
-    """Follow the other's answer token by token, alone; where another token was chosen, it was nearly the best."""
-    context = alone.session.context
-    prompt = alone.session.generation(request, lambda _events: None, 0.0)
-    text = alone.session.model.tokenize(call.text, special=False, begin=False)
-    sequence = context.sequences[0]
-    sequence.forget()
-    context.read(sequence, prompt.tokens)
-    prompt.close()
-    for token in text:
-        values = logits(context)
-        numbers = memoryview(values).cast("f")
-        best = max(range(len(numbers)), key=numbers.__getitem__)
-        if best != token:
-            assert gap(values) <= 1.0
-            return
-        context.evaluate(((sequence, (token,), True),))  # type: ignore[arg-type]
 
 
 def test_a_batch_gives_way_and_shares_its_beginning(files: Files) -> None:

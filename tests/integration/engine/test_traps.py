@@ -99,8 +99,8 @@ def test_more_tokens_than_a_batch_has_do_not_reach_llama_cpp(files: Files) -> No
         made.close()
 
 
-def test_a_recurrent_state_goes_back_to_nothing_or_not_at_all(files: Files) -> None:
-    """llama.cpp says that it went back a part of the way, and computes something else."""
+def test_a_recurrent_state_goes_back_to_a_checkpoint_or_not_at_all(files: Files) -> None:
+    """llama.cpp says that it went back a part of the way, and computes something else (``test_take_back``)."""
     made = context(files.hybrid(), streams=2, chunk=16)
     try:
         first, second = made.sequences
@@ -116,10 +116,82 @@ def test_a_recurrent_state_goes_back_to_nothing_or_not_at_all(files: Files) -> N
             made.evaluate((Piece(first, prompt[40:48]),))
         made.flag.clear()
         assert not first.tokens  # it may have been half-way
+        first.stops = (30,)
+        made.read(first, prompt)
+        assert first.reuse([*prompt[:40], 1, 2, 3]) == 30 and first.reach(29) == 0
+        made.read(first, prompt)
+        first.stops = ()
+        first.forget()
         made.read(first, prompt)
         assert logits(made) == wanted
     finally:
         made.close()
+
+
+def test_a_recurrent_state_is_not_taken_without_its_attention(files: Files) -> None:
+    """llama.cpp takes it also then, and computes something else: not of another sequence's, of another place, or
+    damaged, nor behind what is there."""
+    made = context(files.hybrid(), streams=2, chunk=16)
+    try:
+        first, second = made.sequences
+        prompt = [300 + index for index in range(50)]
+        first.stops = (20, 40)
+        made.read(first, prompt)
+        early, late = first.checkpoints
+        made.read(second, prompt[:30])
+        assert not kv_state.give_recurrent(second, late)
+        second.forget()
+        assert not kv_state.give_recurrent(second, early)  # it has no tokens
+        attention = bytes(kv_state.take(first))
+        assert not kv_state.give(second, attention) and not kv_state.give(second, attention, late._replace(position=41))
+        assert not kv_state.give(second, attention, late._replace(position=39))
+        cut = b"".join((attention[:12], (30).to_bytes(4, "little"), attention[16:]))
+        for state in (b"", attention[:-1], attention + b" ", cut):
+            assert not kv_state.give(second, state, late)
+        for state in (b"", late.state[:10], late.state[:-1], late.state[:8] + bytes(8) + late.state[16:]):
+            assert not kv_state.give(second, attention, late._replace(state=state))
+            assert api.llama_memory_seq_pos_max(api.llama_get_memory(made.pointer), second.number) == -1
+        first.checkpoints = [early, late._replace(state=late.state[:-1])]  # of the two, the one that is whole
+        assert first.reuse([*prompt[:45], 1, 2]) == 20 and first.checkpoints == [early]
+        assert kv_state.give(second, attention, early)
+        second.tokens = prompt[:20]
+        for each in made.sequences:
+            each.stops = (40,)
+            made.read(each, prompt)
+        again = kv_state.take_recurrent(first)
+        assert again[8:] == kv_state.take_recurrent(second)[8:] and len(again) == len(late.state)
+    finally:
+        made.close()
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1, 3), (1, 3, 2, 0), (3, 2, 1, 0)])
+@pytest.mark.parametrize("pair", [(0, 1), (1, 2), (2, 3), (0, 2)])
+def test_a_step_that_is_ended_harms_nobody_between_those_that_took_part(
+    files: Files, order: tuple[int, ...], pair: tuple[int, int]
+) -> None:
+    """llama.cpp puts the recurrent states of a step side by side, and so moves those of others: they lie in the order
+    in which they came."""
+    made = context(files.hybrid(), streams=4, chunk=16)
+    fresh = context(files.hybrid(), chunk=16)
+    try:
+        for number in order:
+            made.sequences[number].stops = (20, 39)
+            made.read(made.sequences[number], [300 + number + index for index in range(40)])
+        made.flag.set()
+        with pytest.raises(AbortedError):
+            made.evaluate([Piece(made.sequences[number], (9,)) for number in pair])
+        made.flag.clear()
+        for number, each in enumerate(made.sequences):
+            one, tokens = fresh.sequences[0], [300 + number + index for index in range(40)]
+            one.forget()
+            one.stops = (20, 39)
+            for held in (each, one):
+                held.context.read(held, tokens)
+                held.context.evaluate((Piece(held, (5,)),))
+            assert logits(made) == logits(fresh), number
+    finally:
+        made.close()
+        fresh.close()
 
 
 def test_a_field_that_is_not_there_is_not_set() -> None:
@@ -133,9 +205,8 @@ def test_a_field_that_is_not_there_is_not_set() -> None:
     [
         "llama_sampler_init_grammar",  # dies of any token that it does not allow
         "json_schema_to_gbnf",  # ignores half of the schema
-        "STATE_SEQ_FLAGS",  # throws outside of the library's own try; takes a recurrent state without its attention
+        "FLAGS_ON_DEVICE",  # throws outside of the library's own try
         "state_seq_load_file",  # takes damaged files
-        "n_rs_seq",  # says that it went back, wrongly
         "load_mtp",  # a context for it aborts where there is none
         "threadpool",  # does nothing in this build
     ],

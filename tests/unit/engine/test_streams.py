@@ -57,6 +57,18 @@ def test_nothing_is_added_where_nobody_knows_or_nobody_wants(shape: Shape) -> No
     assert streams.possible(shape, made(now=3), 2, plenty) == 3  # what is there stays
 
 
+def test_what_a_hybrid_goes_back_to_is_counted(tmp_path: Path) -> None:
+    shape = shape_of(read_header(gguf_shapes.write(tmp_path / "m.gguf", gguf_shapes.PLANS["Qwen3.5-4B"])))
+    copies = memory.CHECKPOINTS * shape.state_bytes
+    assert copies > 200 << 20
+    foretold, begun = (memory.estimate(shape, memory.Use(8192), filled=filled) for filled in (None, 8192))
+    assert foretold.total_bytes - begun.total_bytes == copies  # they are made as it is used
+    for free in (Memory(32 * GIB, int(tenths * 0.1 * GIB)) for tenths in range(1, 80)):
+        extra = streams.possible(shape, made(), None, free) - 1
+        taken = extra * (memory.kv_bytes(shape, 8192) + shape.state_bytes + copies)
+        assert not extra or taken <= (free.free_bytes or 0) - reserve(free) - memory.MARGIN
+
+
 def test_a_card_that_is_full_has_no_further_chat(shape: Shape) -> None:
     plenty, whole = Memory(64 * GIB, 60 * GIB), shape.layers + 1
     for free, count in ((0.3, 1), (24, 4)):
