@@ -335,7 +335,7 @@ class LocalInfo(Struct, frozen=True):
     yarn_factor: float = 1.0
     layers: int = 0
     cards: tuple[CardPart, ...] = ()
-    #: a part of what a conversation has evaluated can be forgotten, and the rest stays
+    #: a part of what a conversation has evaluated can be forgotten, and the rest stays (hybrids: up to a checkpoint)
     goes_back: bool = True
     #: what its card recommends for answers that begin with thinking, and for others
     thinking_sampling: Sampling = Sampling()

@@ -100,8 +100,8 @@ class Sequences:
         loaded, generation.read_back = _loaded(generation), None
         if loaded is not None and loaded.rows >= own.reach(own.common(tokens, adapters)) + WORTH:
             own = self._give(loaded, own, generation, taken)
-        elif own.common(tokens, adapters) < len(own.tokens):
-            self._keep(own)  # else it would be lost
+        elif own.key != key:  # of its own only what the next prompt drops is lost
+            self._keep(own)
         if not own.tokens:
             self._copy_beginning(tokens, adapters, own)
         self._take(own, generation)
@@ -138,7 +138,7 @@ class Sequences:
         if self._kept is None or not (request.keep and request.cache_key) or request.batch or request.again is not None:
             return True
         if not generation.looked:
-            if self._unmissed(taken) is None:
+            if all(each in taken for each in self) and (self.fixed or self._streams() <= len(self.context.sequences)):
                 return True
             generation.looked = True
             tokens = generation.tokens

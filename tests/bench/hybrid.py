@@ -48,21 +48,23 @@ def states(path: Path, threads: int, rounds: int) -> None:
     from qwen_desktop.engine.llama_context import Context, ContextShape  # noqa: PLC0415
 
     model = LlamaLibrary(lambda _line: None).load(read_header(path), Placement(0), lambda _part: True)
-    made = Context(model, ContextShape(1024, threads, 128, "off", "f16"), Flag())
-    sequence, prompt = made.sequences[0], [300 + index % 900 for index in range(200)]
+    made = Context(model, ContextShape(512, threads, 16, "off", "f16"), Flag())
+    sequence, prompt = made.sequences[0], [300 + index for index in range(24)]
     taken, back, size = list[float](), list[float](), 0
     for _ in range(3 * rounds):
         sequence.forget()
-        made.read(sequence, prompt[:128])
+        made.read(sequence, prompt[:16])
         began = time.perf_counter()
         kept = made.checkpoint(sequence)
         taken.append(time.perf_counter() - began)
         size = len(kept.state) if kept is not None else 0
         made.read(sequence, prompt)
         began = time.perf_counter()
-        sequence.reuse([*prompt[:128], 1, 2])
+        sequence.reuse([*prompt[:16], 1, 2])
         back.append(time.perf_counter() - began)
-    print(f"a state of {size / 1e6:.1f} MB: kept in {min(taken) * 1e3:.1f} ms, gone back to in {min(back) * 1e3:.1f}")
+    print(
+        f"a state of {size / 1e6:.1f} MB: kept in {min(taken) * 1e3:.1f} ms, gone back to in {min(back) * 1e3:.1f} ms"
+    )
     made.close()
     model.close()
 

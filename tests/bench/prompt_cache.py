@@ -56,6 +56,10 @@ async def first_token(model: str, folder: Path, request: GenerateRequest, size: 
             async for _ in run:
                 pass
         stats = run.result.stats
+        for _ in range(600):  # as somebody who reads the answer before ending the app
+            if Folder(folder).size()[1]:
+                break
+            await asyncio.sleep(0.1)
         return stats.ttft_s, stats.prompt_tokens, stats.restored_tokens
     finally:
         await engine.aclose()
