@@ -155,6 +155,8 @@ class Sequence:
         back to a checkpoint, or start anew.
         """
         kept = self.context.go_back(self, min(self.common(prompt, key), len(prompt) - 1))
+        if self.adapters != key:  # its rows on the disk are under another key
+            self.files, self.on_disk = None, 0
         self.adapters = key
         return kept
 
