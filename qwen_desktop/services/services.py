@@ -186,8 +186,7 @@ class Services:
             ("queue", self.queue.aclose, 0.02),
             ("chat", partial(self.chat.aclose, seconds * 0.4), 0.4),
             ("drafts", self.drafts.aclose, 0.05),
-            ("quantizing", self.quantizing.aclose, 0.05),
-            ("downloads", self.downloads.aclose, 0.05),
+            ("downloads", self._end_files, 0.1),
             ("models", self.models.aclose, 0.02),
             ("slowness", self.slowness.aclose, 0.01),
             ("fits", self.fits.aclose, 0.01),
@@ -210,6 +209,10 @@ class Services:
             except Exception as error:  # what follows must be closed all the same
                 log.error("shutdown.failed step=%s kind=%s", name, type(error).__name__)
         self.awake.close()
+
+    async def _end_files(self) -> None:
+        """What writes large files ends beside one another: downloads, and a model that is made smaller."""
+        await asyncio.gather(self.downloads.aclose(), self.quantizing.aclose())
 
     async def _finish_restore(self) -> None:
         try:
