@@ -1,6 +1,9 @@
-"""An engine in long use: chats that are begun, gone on with, edited, made again, broken off, forgotten, with and without
-adapters, in turns with other models and after restarts. No leak, no crash, and no answer from what was read for another
-prompt: a sample of answers is the one of a fresh engine, but for near ties."""
+"""An engine in long use: chats that are begun, gone on with, edited, made again, broken off and forgotten, with and
+without adapters, in turns with other models and after restarts.
+
+No leak, no crash, and no answer from what was read for another prompt: a sample of answers is the one of a fresh
+engine, but for near ties.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ _LOOK, _WARM = 10, 300
 #: Bytes that it may grow an answer, all else being noise.
 _GROWS = 12_000
 _CONTEXT = 1024
-_WORDS = "the river holds seven old boats and nobody knows which of them is called Marta or how far it went".split()
+_WORDS = ("the", "river", "holds", "seven", "old", "boats", "and", "nobody", "knows", "which", "is", "called", "Marta")
 
 
 class Talk(Struct):
@@ -134,7 +137,9 @@ def as_fresh(file: str, request: GenerateRequest, said: str) -> bool:
         if whole == said:
             return True
         # The text after each step is told at most a frame late: near the first difference some step is a near tie.
-        same = len(os.path.commonprefix([whole, said]))
+        same = next(
+            (i for i, (a, b) in enumerate(zip(whole, said, strict=False)) if a != b), min(len(whole), len(said))
+        )
         at = next((i for i, text in enumerate(pieces) if len(text) > same), len(pieces) - 1)
         near = gaps[max(0, at - 40) : at + 1]
         assert near and min(near) <= NEAR, f"{said!r} in the place of {whole!r}"
