@@ -26,6 +26,7 @@ from qwen_desktop.core.packed import from_json
 from qwen_desktop.core.parts import LARGEST_ATTACHMENT, blobs_of, cleaned
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, clean
 from qwen_desktop.jobs.imports.elements import elements
+from qwen_desktop.jobs.imports.files import unreadable
 from qwen_desktop.jobs.imports.forms import damaged, newer
 from qwen_desktop.store import rows
 
@@ -70,7 +71,7 @@ def _read(found: Iterator[tuple[str, bytes, int]], source: Source, staging: Path
             try:
                 entry, lost = _checked(from_json(value, Record), kept)
             except (ValueError, RecursionError):
-                source.skip(_conversation_bad(number))
+                source.skip(unreadable(number))
                 continue
             for _ in range(lost):
                 source.skip(_attachment_lost())
@@ -138,8 +139,3 @@ def _attachment_bad() -> Text:
 
 def _attachment_lost() -> Text:
     return Text("import.attachment_lost", QT_TRANSLATE_NOOP("imports", "An attachment is not in the file."))
-
-
-def _conversation_bad(number: int) -> Text:
-    source = QT_TRANSLATE_NOOP("imports", "Chat {number} of the file is damaged.")
-    return Text("import.conversation", source, {"number": number})
