@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from qwen_desktop.core.engine import (
     Event,
     FinishReason,
@@ -143,6 +145,11 @@ class Generation:
         self._sampler.close()
         self._use.release()
         self._drafts = None  # an index of megabytes, and who holds the sequence is remembered
+
+    def disown(self) -> None:
+        """Its conversation was forgotten: it belongs to none any more, and nothing that was kept of it is used."""
+        self.request = nobodys(self.request)
+        self.read_back = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -494,6 +501,11 @@ def _not_numbers() -> UserFacing:
         ),
         action="model.choose",
     )
+
+
+def nobodys(request: GenerateRequest) -> GenerateRequest:
+    """The same request of no conversation."""
+    return replace(request, cache_key="", keep=False)
 
 
 def memory_bytes() -> int:

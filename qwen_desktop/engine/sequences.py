@@ -13,6 +13,7 @@ began in the small context is kept as it lies there, and comes back there, so th
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Sequence as Items
 from concurrent import futures
@@ -189,7 +190,8 @@ class Sequences:
         self._uses += 1
         request = generation.request
         if sequence.key != request.cache_key:
-            sequence.files, sequence.on_disk = None, 0  # those are of another conversation
+            # those are of another conversation, which may have been forgotten since
+            sequence.files, sequence.on_disk, sequence.born = None, 0, time.time()
         sequence.key, sequence.used, sequence.holder = request.cache_key, self._uses, generation
         sequence.keep = request.keep and not request.batch
 
@@ -266,6 +268,7 @@ class Sequences:
         common = source.reach(source.common(tokens, adapters))
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
+            to.born = time.time()
 
 
 def _loaded(generation: Generation) -> Loaded | None:
