@@ -57,8 +57,8 @@ class Sequences:
         self._kept = kept
         self._first: Context | None = None
         self._uses = 0
-        #: No further sequences for now: memory is being taken that is not seen yet.
-        self.fixed = False
+        #: How many contexts of others are being made, whose memory is not seen yet: no further sequences for now.
+        self.making = 0
 
     def close(self) -> None:
         """Free all contexts."""
@@ -139,7 +139,7 @@ class Sequences:
         if self._kept is None or not (request.keep and request.cache_key) or request.batch or request.again is not None:
             return True
         if not generation.looked:
-            if all(each in taken for each in self) and (self.fixed or self._streams() <= len(self.context.sequences)):
+            if all(each in taken for each in self) and (self.making or self._streams() <= len(self.context.sequences)):
                 return True
             generation.looked = True
             tokens = generation.tokens
@@ -252,7 +252,7 @@ class Sequences:
     def _further(self) -> Sequence | None:
         """One more sequence of the large context, where the memory has room for it."""
         streams = len(self.context.sequences)
-        if self.fixed or self._streams() <= streams:
+        if self.making or self._streams() <= streams:
             return None
         try:
             self.context.resize(streams + 1)
