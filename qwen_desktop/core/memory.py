@@ -62,8 +62,10 @@ MARGIN = 256 * 1024 * 1024
 #: Of the free memory that is left beside the weights, this much may be used.
 SHARE = 0.9
 
-#: Of a model with a recurrent state, a conversation keeps so many copies of it at most, to go back to.
+#: Of a model with a recurrent state, a conversation keeps so many copies of it at most, to go back to; one less where
+#: each is larger than so many bytes, so that a 4B still fits where it did (four are enough but for a title in between).
 CHECKPOINTS = 5
+_LARGE_STATE = 32 << 20
 
 #: So many rows of logits a context has room for where guessed tokens are verified together: 15, and the one before.
 DRAFT_ROWS = 16
@@ -185,7 +187,12 @@ def stream_bytes(shape: Shape, context: int, kv_type: str = "f16") -> int:
 
 def checkpoint_bytes(shape: Shape) -> int:
     """What the copies of a conversation's recurrent state take, in main memory, once it is long enough for all."""
-    return CHECKPOINTS * shape.state_bytes
+    return checkpoints(shape.state_bytes) * shape.state_bytes
+
+
+def checkpoints(state_bytes: int) -> int:
+    """How many copies a conversation keeps of a recurrent state of so many bytes."""
+    return CHECKPOINTS - (state_bytes > _LARGE_STATE)
 
 
 def draft_rows(shape: Shape) -> int:

@@ -373,7 +373,7 @@ class Context:
             return None
         made = Checkpoint(position, state)
         sequence.checkpoints.append(made)
-        while len(sequence.checkpoints) > memory.CHECKPOINTS:
+        while len(sequence.checkpoints) > memory.checkpoints(len(state)):
             sequence.checkpoints.remove(_least_missed(sequence))
         return made
 

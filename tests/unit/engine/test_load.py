@@ -134,7 +134,9 @@ def test_the_context_is_what_the_memory_holds_however_it_is_counted(
     own = base + int(main * copied)
     mapped = main - int(main * copied)
     layers = int(on_cards * shape.layers) + (on_cards > 0)
-    model: Any = SimpleNamespace(main_bytes=main, gpu_layers=layers, parameters=shape.parameters, context_train=32768)
+    model: Any = SimpleNamespace(
+        main_bytes=main, gpu_layers=layers, parameters=shape.parameters, context_train=32768, sliding=False
+    )
     nothing: Any = None
     monkeypatch.setattr(load, "Context", make)
     for free, held in [

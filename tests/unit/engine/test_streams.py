@@ -59,8 +59,8 @@ def test_nothing_is_added_where_nobody_knows_or_nobody_wants(shape: Shape) -> No
 
 def test_what_a_hybrid_goes_back_to_is_counted(tmp_path: Path) -> None:
     shape = shape_of(read_header(gguf_shapes.write(tmp_path / "m.gguf", gguf_shapes.PLANS["Qwen3.5-4B"])))
-    copies = memory.CHECKPOINTS * shape.state_bytes
-    assert copies > 200 << 20
+    copies = memory.checkpoint_bytes(shape)
+    assert copies == 4 * shape.state_bytes > 200_000_000
     foretold, begun = (memory.estimate(shape, memory.Use(8192), filled=filled) for filled in (None, 8192))
     assert foretold.total_bytes - begun.total_bytes == copies  # they are made as it is used
     for free in (Memory(32 * GIB, int(tenths * 0.1 * GIB)) for tenths in range(1, 80)):
