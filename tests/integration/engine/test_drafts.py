@@ -326,9 +326,9 @@ def test_events_come_in_frames_also_where_many_tokens_come_at_once(
     frames: list[float] = []
     steps = steps_of(files)
     try:
+        emit = Call.emit
+        monkeypatch.setattr(Call, "emit", lambda call, value: frames.append(time.monotonic()) or emit(call, value))
         call = steps.ask(ask("x y z " * 20, lively=False, max_tokens=200))
-        emit = call.emit
-        monkeypatch.setattr(call, "emit", lambda value: frames.append(time.monotonic()) or emit(value))
         steps.run()
         assert call.result is not None and call.result.stats.accepted_tokens > 30
         told = sum(isinstance(event, PartEvent) for event in call.events)
