@@ -28,7 +28,8 @@ from qwen_desktop.engine import adapters, kv_state, llama_context
 from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import Checkpoint, Context
-from qwen_desktop.engine.prompt_cache.files import FORM, Folder, Found, Index
+from qwen_desktop.engine.prompt_cache.files import Folder, Found
+from qwen_desktop.engine.prompt_cache.index import FORM, Index
 from qwen_desktop.engine.prompt_cache.writer import Files, Job, Loaded, Writer
 from qwen_desktop.hardware import memory as main_memory
 
