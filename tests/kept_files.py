@@ -9,7 +9,9 @@ from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from qwen_desktop.engine.prompt_cache.files import Buffer, Content, Folder, Found, Index, Place, Segment, trimmed
+from qwen_desktop.engine.prompt_cache.door import Buffer
+from qwen_desktop.engine.prompt_cache.files import Content, Folder, Found, Place
+from qwen_desktop.engine.prompt_cache.index import Index, Segment, trimmed
 
 ROW = 40
 KEY = "0123456789abcdef" * 2

@@ -8,7 +8,8 @@ import time
 from array import array
 from pathlib import Path
 
-from qwen_desktop.engine.prompt_cache.files import Content, Folder, Index
+from qwen_desktop.engine.prompt_cache.files import Content, Folder
+from qwen_desktop.engine.prompt_cache.index import Index
 
 KEY = "ab" * 16
 

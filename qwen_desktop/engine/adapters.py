@@ -103,6 +103,11 @@ def alike(key: Key, position: int) -> int:
     return start - position if position < start else _NEVER
 
 
+def first(key: Key, count: int) -> Key:
+    """What the first ``count`` tokens depend on: on no adapters where these count from a later one on."""
+    return key if begins(key) < count else ()
+
+
 def shared(held: Key, wanted: Key) -> int:
     """How many tokens at the beginning are evaluated with the same adapters under both keys."""
     return _NEVER if held == wanted else min(begins(held), begins(wanted))

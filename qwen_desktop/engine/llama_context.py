@@ -154,8 +154,9 @@ class Sequence:
         At least the last token is left to evaluate, since a memory has no logits. Models with a recurrent state go
         back to a checkpoint, or start anew.
         """
+        before = adapters.first(self.adapters, self.on_disk)
         kept = self.context.go_back(self, min(self.common(prompt, key), len(prompt) - 1))
-        if self.adapters != key:  # its rows on the disk are under another key
+        if before != adapters.first(key, self.on_disk):  # its rows on the disk are under another key
             self.files, self.on_disk = None, 0
         self.adapters = key
         return kept

@@ -146,7 +146,7 @@ class Sequences:
             have = max(each.reach(each.common(tokens, generation.adapters)) for each in self)
             ways = (self.context.flash, True) if self._border else (self.context.flash,)
             found = self._kept.find(
-                request.cache_key, self.context, ways, adapters=generation.adapters, tokens=tokens, have=have
+                request.cache_key, self.context, ways, with_adapters=generation.adapters, tokens=tokens, have=have
             )
             if found is not None:
                 generation.read_back = self._kept.read(found, lambda: generation.reason is None)
@@ -160,7 +160,7 @@ class Sequences:
         """Have a sequence hold what was read back: ``own``, or one where it would lie if it had stayed in memory."""
         if self._kept is None:
             raise RuntimeError("nothing is kept")
-        in_large = loaded.files.place.key == self._kept.key(self.context, generation.adapters)
+        in_large = self._kept.lies_as_in(self.context, loaded, generation.adapters)
         if in_large and own.context is self._first:
             own = self._unmissed(taken) or own
         elif not in_large and own.context is self.context:

@@ -140,7 +140,7 @@ def taking(model: str, tokens: int, rounds: int, work: Path, threads: int) -> No
             figures.setdefault("slower", []).append(write(made) / plain)
             cache.writer.wait(120)
             made.cut(sequence, tokens)
-            found = cache.find("talk", made, (made.flash,), adapters=(), tokens=[1] * (tokens + 1), have=0)
+            found = cache.find("talk", made, (made.flash,), with_adapters=(), tokens=[1] * (tokens + 1), have=0)
             if found is None:
                 raise SystemExit("it was not kept")
             began = time.perf_counter()

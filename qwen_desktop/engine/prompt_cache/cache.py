@@ -14,6 +14,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from itertools import product
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,10 +24,12 @@ from qwen_desktop.core.engine import LoadRequest, ModelInfo
 from qwen_desktop.core.fit import reserve
 from qwen_desktop.core.packed import pack
 from qwen_desktop.core.shape import shape_of
-from qwen_desktop.engine import kv_state, llama_context
+from qwen_desktop.engine import adapters, kv_state, llama_context
+from qwen_desktop.engine.adapters import Key
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.llama_context import Checkpoint, Context
-from qwen_desktop.engine.prompt_cache.files import FORM, Folder, Found, Index
+from qwen_desktop.engine.prompt_cache.files import Folder, Found
+from qwen_desktop.engine.prompt_cache.index import FORM, Index
 from qwen_desktop.engine.prompt_cache.writer import Files, Job, Loaded, Writer
 from qwen_desktop.hardware import memory as main_memory
 
@@ -41,6 +44,8 @@ _MOST_HELD = 1 << 30
 #: What is copied and read in a second, in bytes, until it was measured, and what is copied at least: a moment in which
 #: others used the computer says nothing of the next.
 _COPIED, _READ, _SLOWEST = 1.5e9, 3e8, 1e9
+#: More tokens than any conversation has.
+_ALL = 1 << 62
 #: Of a model's file so many pieces of so many bytes tell it from others with the same header.
 _PIECES, _PIECE = 64, 4096
 
@@ -68,12 +73,12 @@ class PromptCache:
         self.speed = 0.0
         self.writer.errand(lambda: self.folder.sweep(budget, tidy=True))
 
-    def key(self, context: Context, adapters: object, *, flash: bool | None = None) -> str:
-        """What rows of ``context`` depend on, read with ``adapters``; or of one like it that computes with ``flash``
+    def key(self, context: Context, with_adapters: Key, *, flash: bool | None = None) -> str:
+        """What rows of ``context`` depend on, read with adapters; or of one like it that computes with ``flash``
         attention or without."""
         shape, flash = context.shape, context.flash if flash is None else flash
         yarn = (shape.yarn.factor, shape.yarn.original) if shape.yarn is not None else ()
-        how = pack((FORM, self._identity, flash, shape.kv_type, yarn, repr(adapters)))
+        how = pack((FORM, self._identity, flash, shape.kv_type, yarn, repr(with_adapters)))
         return hashlib.sha256(how).hexdigest()[:32]
 
     def limit(self, budget: int) -> None:
@@ -111,7 +116,7 @@ class PromptCache:
         if not state:
             sequence.files = None
             return True
-        place = self.folder.place(sequence.key, self.key(context, sequence.adapters))
+        place = self.folder.place(sequence.key, self.key(context, adapters.first(sequence.adapters, count)))
         files = Files(place)
         index = Index(
             place.key,
@@ -152,16 +157,17 @@ class PromptCache:
         context: Context,
         ways: Iterable[bool],
         *,
-        adapters: object,
+        with_adapters: Key,
         tokens: Sequence[int],
         have: int,
     ) -> Candidate | None:
         """What there is of a prompt, where it is clearly more than the ``have`` tokens that are in memory: as
-        ``context`` holds it, with flash attention or without, in either of these ``ways``."""
+        ``context`` holds it, with flash attention or without, in either of these ``ways``; what comes before adapters
+        count also as it was read without them."""
         best: Candidate | None = None
         wanted = array("i", tokens)
-        for flash in ways:
-            place = self.folder.place(cache_key, self.key(context, adapters, flash=flash))
+        for flash, (read_with, most) in product(ways, _keys(with_adapters).items()):
+            place = self.folder.place(cache_key, self.key(context, read_with, flash=flash))
             files = Files(place)
             job = self.writer.job(cache_key, place.key)
             found: list[tuple[Index, Found | None]] = [(job.index, None)] if job is not None else []
@@ -171,7 +177,7 @@ class PromptCache:
                     at = [position for position, _ in job.marks]
                 else:
                     at = [mark.position for mark in index.marks]
-                rows = min(index.common(wanted), len(tokens) - 1, context.size - 1)
+                rows = min(index.common(wanted), len(tokens) - 1, context.size - 1, most)
                 if context.model.recurrent:
                     rows = max((position for position in at if position <= rows), default=0)
                 if rows >= have + WORTH and (best is None or rows > best.rows):
@@ -207,7 +213,11 @@ class PromptCache:
         if loaded is not None and len(loaded.state) > 1 << 24:
             self._read_back = max(len(loaded.state) / max(seconds, 1e-3), 0.5 * self._read_back)
 
-    def give(self, loaded: Loaded, sequence: llama_context.Sequence, adapters: object) -> bool:
+    def lies_as_in(self, context: Context, loaded: Loaded, with_adapters: Key) -> bool:
+        """Whether what was read back was computed with flash attention where ``context`` does, and else without."""
+        return loaded.files.place.key in {self.key(context, each) for each in _keys(with_adapters)}
+
+    def give(self, loaded: Loaded, sequence: llama_context.Sequence, with_adapters: Key) -> bool:
         """Have ``sequence``, which is empty, hold what was read back; False where llama.cpp does not take it."""
         index, rows = loaded.index, loaded.rows
         checkpoints = [Checkpoint(*mark) for mark in loaded.marks if mark[0] <= rows]
@@ -224,7 +234,7 @@ class PromptCache:
         sequence.tokens = tokens.tolist()
         sequence.steps = [list(step) for step in index.steps]
         sequence.alone, sequence.threads, sequence.flash = index.alone, set(index.threads), index.flash
-        sequence.adapters = adapters  # type: ignore[assignment]  # as they were when it was found
+        sequence.adapters = with_adapters  # as they were when it was found
         sequence.checkpoints = checkpoints
         sequence.born, sequence.files, sequence.on_disk = index.born, loaded.files, index.count
         if context.model.recurrent:
@@ -247,6 +257,12 @@ def _cut(sequence: llama_context.Sequence, rows: int) -> bool:
     if rows < len(sequence.tokens):
         sequence.dropped(rows)
     return True
+
+
+def _keys(with_adapters: Key) -> dict[Key, int]:
+    """Under which keys there may be rows of use, and how many at most."""
+    start = adapters.begins(with_adapters)
+    return {with_adapters: _ALL} | ({(): start} if start else {})
 
 
 def _has_memory(size: int) -> bool:

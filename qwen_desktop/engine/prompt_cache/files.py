@@ -16,7 +16,7 @@ Several processes use one folder at once, without locks: segments and indices ar
 has removed is not used, and what is not named yet is left alone while it is young. ``forget`` leaves a note with the
 time, and whoever has evaluated something before that does not write it any more.
 
-Everything that is written goes through ``seal`` and comes back through ``unseal``.
+Everything that is written goes through ``door.seal`` and comes back through ``unseal``.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ import hashlib
 import logging
 import math
 import os
-import re
 import secrets
 import shutil
 import struct
 import time
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from qwen_desktop.core.files import open_file, read_file
-from qwen_desktop.core.packed import pack, unpack
+from qwen_desktop.core.files import open_file
+from qwen_desktop.engine.prompt_cache import door
+from qwen_desktop.engine.prompt_cache.door import Buffer
+from qwen_desktop.engine.prompt_cache.index import (
+    FORM,
+    NAME,
+    Index,
+    Mark,
+    Segment,
+    index_bytes,
+    merged,
+    read_index,
+)
 
 log = logging.getLogger(__name__)
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
-
-#: Another form has another number; files of others are removed.
-FORM = 1
-_INDEX, _ROWS = b"QDKVI%03d" % FORM, b"QDKVR%03d" % FORM
+_ROWS = b"QDKVR%03d" % FORM
 _LENGTH = struct.Struct("<I")
-_NAME = re.compile(r"[0-9a-f]{32}")
-#: An index is at most so large, in bytes; a conversation has at most so many tokens, segments and checkpoints.
-_MOST_BYTES, _MOST_TOKENS, _MOST_SEGMENTS, _MOST_MARKS = 1 << 26, 1 << 23, 256, 64
 #: So many versions of a conversation are kept, those that were used last.
 _MOST_INDICES = 6
-#: So many segments of about the same size become one: none is written again more than a few times.
-_MERGED = 8
 #: A file that no index names may be one that is being written, for so long, in seconds.
 _YOUNG_S = 600.0
 #: For so long, in seconds, it is remembered that a conversation was forgotten.
@@ -71,73 +71,6 @@ _AGE_S = 600.0
 
 class NotKept(Exception):  # noqa: N818 - it is no mistake
     """It is not written: there is no room, or it was forgotten meanwhile."""
-
-
-def seal(data: Buffer) -> Buffer:
-    """Bytes as they are written. Those of a conversation are to be encrypted here once the history is."""
-    return data
-
-
-def unseal(data: Buffer) -> Buffer:
-    """The bytes that were sealed. Raises ``ValueError`` when they are not whole."""
-    return data
-
-
-class Segment(Struct, frozen=True):
-    """A segment as an index names it: ``used`` of its ``rows`` count, the first ones. ``size`` is in bytes."""
-
-    name: str
-    sha256: bytes
-    rows: int
-    used: int
-    size: int
-
-
-class Mark(Struct, frozen=True):
-    """A checkpoint as an index names it, after the first ``position`` tokens. ``size`` is in bytes."""
-
-    name: str
-    sha256: bytes
-    position: int
-    size: int
-
-
-class Index(Struct, frozen=True):
-    """What was evaluated and where its rows are. ``tokens`` are 32-bit numbers, ``layout`` says what a row is, ``born``
-    when its first token was evaluated (``time.time``), ``cost_s`` about how many seconds it takes to read it all again,
-    0.0 when that is not known; the rest is as in ``engine.llama_context.Sequence``."""
-
-    key: str
-    tokens: bytes
-    steps: tuple[tuple[int, int, int], ...]
-    alone: bool
-    threads: tuple[int, ...]
-    flash: int
-    born: float
-    layout: bytes
-    segments: tuple[Segment, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    cost_s: float = 0.0
-
-    @property
-    def count(self) -> int:
-        """How many tokens it has."""
-        return len(self.tokens) // 4
-
-    @property
-    def names(self) -> set[str]:
-        """The names of the files that it names."""
-        return {each.name for each in self.segments} | {each.name for each in self.marks}
-
-    def common(self, tokens: array[int]) -> int:
-        """How many tokens at the beginning of ``tokens`` it has."""
-        low, high = 0, min(self.count, len(tokens))
-        other = tokens.tobytes()
-        while low < high:  # bytes are compared a thousand times faster than numbers
-            middle = (low + high + 1) // 2
-            same = self.tokens[4 * low : 4 * middle] == other[4 * low : 4 * middle]
-            low, high = (middle, high) if same else (low, middle - 1)
-        return low
 
 
 class Content(Struct, frozen=True):
@@ -202,7 +135,7 @@ class Folder:
         found: list[_Look] = []
         for conversation in self._conversations():
             for folder in _folders(conversation):
-                if tidy and _NAME.fullmatch(folder.name):
+                if tidy and NAME.fullmatch(folder.name):
                     Place(self, conversation.name, folder.name).tidy(now)
                 look = _look(folder)
                 if not look.used and now - look.newest > _YOUNG_S and folder != spare:
@@ -243,14 +176,14 @@ class Folder:
             os.utime(note, ns=(now, now))
 
     def _conversations(self) -> Iterator[Path]:
-        return (folder for folder in _folders(self.path) if _NAME.fullmatch(folder.name))
+        return (folder for folder in _folders(self.path) if NAME.fullmatch(folder.name))
 
 
 class Place:
     """What a conversation has evaluated under one key. ``folder`` need not exist."""
 
     def __init__(self, home: Folder, conversation: str, key: str) -> None:
-        if not _NAME.fullmatch(key):
+        if not NAME.fullmatch(key):
             raise ValueError("a key has 32 hexadecimal digits")
         self._home = home
         self._conversation = conversation
@@ -268,7 +201,7 @@ class Place:
         gone = self.gone
         for path in _files(self.folder, ".index"):
             try:
-                index = _read_index(path, self.key)
+                index = read_index(path, self.key)
                 if index.born <= gone:
                     raise ValueError("it was forgotten")
                 found.append((path.stat().st_mtime, Found(path, index)))
@@ -327,7 +260,7 @@ class Place:
                     digest.update(length)
                     digest.update(block)
                     left -= size + _LENGTH.size
-                    use(segment, first, number, unseal(block))
+                    use(segment, first, number, door.unseal(block))
                     number += 1
             if digest.digest() != segment.sha256:
                 raise ValueError("a segment is damaged")
@@ -339,7 +272,7 @@ class Place:
             data = file.read(mark.size)
         if len(data) != mark.size or hashlib.sha256(data).digest() != mark.sha256:
             raise ValueError("a checkpoint is damaged")
-        return bytes(unseal(data))
+        return bytes(door.unseal(data))
 
     def write(self, content: Content, budget: int, check: Callable[[], None]) -> tuple[Segment, ...]:
         """Keep ``content``; returns the segments that hold its rows then. ``check`` may end it by raising, at any time.
@@ -371,7 +304,7 @@ class Place:
                 rows = index.count - start
                 segments = (*known, Segment(path.stem, digest, rows, rows, size))
             for position, data in new:
-                path, sealed = self._new(".mark"), seal(data)
+                path, sealed = self._new(".mark"), door.seal(data)
                 made.append(path)
                 _write(path, (sealed,))
                 marks[position] = Mark(path.stem, hashlib.sha256(sealed).digest(), position, len(sealed))
@@ -380,8 +313,7 @@ class Place:
             path = self._new(f"-{max(0, min(10**9, int(index.cost_s * 1000)))}.index")
             part = path.with_suffix(".part")
             made += (part, path)
-            payload = pack(written)
-            _write(part, (seal(b"".join((_INDEX, hashlib.sha256(payload).digest(), payload))),))
+            _write(part, (index_bytes(written),))
             part.replace(path)
             self._check_gone(index)
         except BaseException:
@@ -440,7 +372,7 @@ class Place:
         beginning, and the same bytes."""
         found: dict[int, Mark] = {}
         if content.marks:
-            wanted = {position: hashlib.sha256(seal(data)).digest() for position, data in content.marks}
+            wanted = {position: hashlib.sha256(door.seal(data)).digest() for position, data in content.marks}
             for each in self.indices():
                 for mark in each.index.marks:
                     there = (self.folder / f"{mark.name}.mark").exists()
@@ -470,27 +402,6 @@ class Place:
 
     def _new(self, end: str) -> Path:
         return self.folder / f"{secrets.token_hex(16)}{end}"
-
-
-def merged(segments: tuple[Segment, ...], rows: int) -> tuple[Segment, ...]:
-    """Those of the first segments that stay when ``rows`` more follow: where many at the end have about the same size
-    they are written again as one, together with what is new. So there are few, and a row is written a few times."""
-    while segments:
-        level = _level(max(1, rows))
-        run = 0
-        for segment in reversed(segments):
-            if _level(segment.used) > level:
-                break
-            run += 1
-        if run < _MERGED - 1 and len(segments) < _MOST_SEGMENTS - 1:
-            break
-        over = segments[len(segments) - max(1, run) :]
-        segments, rows = segments[: -len(over)], rows + sum(segment.used for segment in over)
-    return segments
-
-
-def _level(rows: int) -> int:
-    return int(math.log(max(1, rows / 64), _MERGED) + 1e-9)
 
 
 class _Look(NamedTuple):
@@ -532,52 +443,6 @@ def _name(cache_key: str) -> str:
     return hashlib.sha256(b"conversation\0" + cache_key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _read_index(path: Path, key: str) -> Index:
-    """Raises ``ValueError`` for what is not whole, of another form or for something else, and ``OSError``."""
-    data = bytes(unseal(read_file(path, _MOST_BYTES)))
-    begin = len(_INDEX) + 32
-    payload = data[begin:]
-    if data[: len(_INDEX)] != _INDEX or hashlib.sha256(payload).digest() != data[len(_INDEX) : begin]:
-        raise ValueError("it is damaged, or of another form")
-    index = unpack(payload, Index)
-    count = index.count
-    if not (
-        index.key == key
-        and len(index.tokens) == 4 * count
-        and 0 < count <= _MOST_TOKENS
-        and all(0 < kept <= size and 0 < times <= count for size, kept, times in index.steps)
-        and sum(kept * times for _, kept, times in index.steps) == count
-        and all(0 < threads < 1 << 16 for threads in index.threads)
-        and 0 <= index.flash <= count
-        and math.isfinite(index.born)
-        and 0 <= index.cost_s < 1e9
-        and len(index.segments) <= _MOST_SEGMENTS
-        and all(map(_NAME.fullmatch, index.names))
-        and all(len(each.sha256) == 32 for each in index.segments)
-        and all(len(each.sha256) == 32 for each in index.marks)
-        and all(0 < each.used <= each.rows <= _MOST_TOKENS and each.size > 0 for each in index.segments)
-        and sum(each.used for each in index.segments) == count
-        and len(index.names) == len(index.segments) + len(index.marks)
-        and len(index.marks) <= _MOST_MARKS
-        and all(0 < each.position <= count and each.size > 0 for each in index.marks)
-        and [each.position for each in index.marks] == sorted({each.position for each in index.marks})
-    ):
-        raise ValueError("its numbers are impossible")
-    return index
-
-
-def trimmed(segments: Sequence[Segment], rows: int) -> tuple[Segment, ...]:
-    """The segments of the first ``rows`` tokens."""
-    found: list[Segment] = []
-    for segment in segments:
-        if rows <= 0:
-            break
-        used = min(rows, segment.used)
-        found.append(Segment(segment.name, segment.sha256, segment.rows, used, segment.size))
-        rows -= used
-    return tuple(found)
-
-
 def _write_blocks(path: Path, blocks: Iterable[Buffer], check: Callable[[], None]) -> tuple[bytes, int]:
     """Write a segment; returns its SHA-256 and its size."""
     digest, size = hashlib.sha256(), 0
@@ -587,7 +452,7 @@ def _write_blocks(path: Path, blocks: Iterable[Buffer], check: Callable[[], None
         yield _ROWS
         for block in blocks:
             check()
-            sealed = seal(block)
+            sealed = door.seal(block)
             yield _LENGTH.pack(len(sealed))
             yield sealed
 

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from qwen_desktop.core.packed import pack, unpack
-from qwen_desktop.engine.prompt_cache.files import Buffer, Segment
+from qwen_desktop.engine.prompt_cache.door import Buffer
+from qwen_desktop.engine.prompt_cache.index import Segment
 
 _NUMBERS, _ROWS, _COLUMNS = struct.Struct("<II"), struct.Struct("<iQ"), struct.Struct("<iII")
 _HEAD = 16  # magic, sequence, streams, cells

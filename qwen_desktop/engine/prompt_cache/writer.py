@@ -17,8 +17,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from qwen_desktop.engine.prompt_cache import states
-from qwen_desktop.engine.prompt_cache.files import Buffer, Content, Folder, Found, Index, Mark, NotKept, Place, Segment
-from qwen_desktop.engine.prompt_cache.files import trimmed as first_of
+from qwen_desktop.engine.prompt_cache.door import Buffer
+from qwen_desktop.engine.prompt_cache.files import Content, Folder, Found, NotKept, Place
+from qwen_desktop.engine.prompt_cache.index import Index, Mark, Segment
+from qwen_desktop.engine.prompt_cache.index import trimmed as first_of
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ def written(folder: Path, end: str = ".rows") -> list[Path]:
 
 def back(cache: PromptCache, made: Context, tokens: list[int], have: int = 0) -> int:
     """Read the conversation "talk" back into the context's last sequence; returns how many tokens that has then."""
-    found = cache.find("talk", made, (made.flash,), adapters=(), tokens=tokens, have=have)
+    found = cache.find("talk", made, (made.flash,), with_adapters=(), tokens=tokens, have=have)
     if found is None:
         return 0
     read = cache.read(found, lambda: True).result(30)
@@ -107,13 +107,13 @@ def test_of_another_model_or_setting_nothing_is_taken(files: Files, tmp_path: Pa
         assert back(cache, made, prompt) == 199
         assert not any(back(cache, each, prompt) for each in other)
         assert not back(PromptCache(tmp_path, BUDGET, b"another model"), made, prompt)
-        assert cache.find("talk", made, (True,), adapters=(("other", 1.0),), tokens=prompt, have=0) is None
-        assert cache.find("other", made, (True,), adapters=(), tokens=prompt, have=0) is None
-        assert cache.find("talk", made, (True,), adapters=(), tokens=prompt, have=150) is None  # hardly more
+        assert cache.find("talk", made, (True,), with_adapters=(("other", 1.0),), tokens=prompt, have=0) is None
+        assert cache.find("other", made, (True,), with_adapters=(), tokens=prompt, have=0) is None
+        assert cache.find("talk", made, (True,), with_adapters=(), tokens=prompt, have=150) is None  # hardly more
         # what claims to be of this model and is not: llama.cpp looks at its form
         strange = PromptCache(tmp_path, BUDGET, b"this model")
         strange.key = lambda *_args, **_more: cache.key(made, ())  # type: ignore[method-assign]
-        found = strange.find("talk", other[1], (True,), adapters=(), tokens=prompt, have=0)
+        found = strange.find("talk", other[1], (True,), with_adapters=(), tokens=prompt, have=0)
         assert found is not None
         read = strange.read(found, lambda: True).result(30)
         assert read is not None and not strange.give(read, other[1].sequences[0], ())
@@ -141,9 +141,9 @@ def test_damaged_files_are_ignored_and_removed(files: Files, tmp_path: Path, see
         else:
             del data[dice.randrange(len(data)) :]
         path.write_bytes(data)
-        found = cache.find("talk", made, (False,), adapters=(), tokens=prompt, have=0)
+        found = cache.find("talk", made, (False,), with_adapters=(), tokens=prompt, have=0)
         assert found is None or cache.read(found, lambda: True).result(30) is None
-        assert not path.exists() and cache.find("talk", made, (False,), adapters=(), tokens=prompt, have=0) is None
+        assert not path.exists() and cache.find("talk", made, (False,), with_adapters=(), tokens=prompt, have=0) is None
         assert sequence.tokens == prompt[:280]
     finally:
         made.close()

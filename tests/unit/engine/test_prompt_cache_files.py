@@ -17,8 +17,9 @@ import pytest
 from msgspec.structs import replace
 
 from qwen_desktop.core.packed import pack
-from qwen_desktop.engine.prompt_cache import files
-from qwen_desktop.engine.prompt_cache.files import Folder, Index, NotKept, Segment, merged
+from qwen_desktop.engine.prompt_cache import door, files
+from qwen_desktop.engine.prompt_cache.files import Folder, NotKept
+from qwen_desktop.engine.prompt_cache.index import INDEX, Index, Segment, merged
 from tests.kept_files import KEY, ROW, Talk, everything, row, rows_of, talk
 
 CHILD = Path(__file__).with_name("kept_child.py")
@@ -103,7 +104,7 @@ def damaged(data: bytearray, dice: random.Random) -> bytearray:
     elif how == 3:
         return bytearray(dice.randbytes(len(data)))
     else:  # another form
-        return bytearray(files._INDEX.replace(b"001", b"002")) + data[len(files._INDEX) :]
+        return bytearray(INDEX.replace(b"001", b"002")) + data[len(INDEX) :]
     return data
 
 
@@ -179,13 +180,13 @@ def test_impossible_indices_are_not_used(tmp_path: Path) -> None:
     ]
     for index in bad:
         for payload in (pack(index), pack(index) + b"\0"):
-            found.path.write_bytes(files._INDEX + hashlib.sha256(payload).digest() + payload)
+            found.path.write_bytes(INDEX + hashlib.sha256(payload).digest() + payload)
             assert not held.place.indices() and not found.path.exists(), index
     for payload in (b"", b"\xc1", pack([1, 2]), pack({"key": KEY}), b"\x91" * 100_000):
-        found.path.write_bytes(files._INDEX + hashlib.sha256(payload).digest() + payload)
+        found.path.write_bytes(INDEX + hashlib.sha256(payload).digest() + payload)
         assert not held.place.indices() and not found.path.exists()
     payload = pack(good)
-    found.path.write_bytes(files._INDEX + hashlib.sha256(payload).digest() + payload)
+    found.path.write_bytes(INDEX + hashlib.sha256(payload).digest() + payload)
     assert rows_of(held.place, held.place.indices()[0])
 
 
@@ -205,8 +206,8 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
 
 def test_all_that_is_written_goes_through_the_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With another door nothing of the content is to be seen, and all is read as before."""
-    monkeypatch.setattr(files, "seal", lambda data: b"#" + bytes(byte ^ 0x5A for byte in bytes(data)))
-    monkeypatch.setattr(files, "unseal", lambda data: bytes(byte ^ 0x5A for byte in bytes(data)[1:]))
+    monkeypatch.setattr(door, "seal", lambda data: b"#" + bytes(byte ^ 0x5A for byte in bytes(data)))
+    monkeypatch.setattr(door, "unseal", lambda data: bytes(byte ^ 0x5A for byte in bytes(data)[1:]))
     held = talk(tmp_path, "one", random.Random(2))
     for _ in range(3):
         held.grow(30)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from qwen_desktop.engine.prompt_cache.files import Segment
+from qwen_desktop.engine.prompt_cache.index import Segment
 from qwen_desktop.engine.prompt_cache.states import Assembly, Layout, State, unpack_layout
 
 
