@@ -271,7 +271,6 @@ async def _work(  # noqa: PLR0917 - what one run needs
         before = await continued.find(services.history, question.go_on) if question.go_on is not None else None
         begun = await assisted(services, question, console) if question.assistant is not None else None
         telling.conversation_id = before.id if before is not None else ""
-        await keep_adapters(services.history, before, lora)
         own = before.model if before is not None and question.model is None else None  # else the one that is chosen
         own = begun.model if begun is not None else own
         telling.state = services.models.state_of(own)
@@ -316,6 +315,7 @@ async def _work(  # noqa: PLR0917 - what one run needs
         mode = before.thinking if before is not None else services.preferences.settings.chat.thinking
         mode = (begun.thinking if begun is not None else None) or mode
         budget = question.thinking_budget if before is not None else None  # else the settings of this run
+        await keep_adapters(services.history, before, lora, own or services.models.ref)
         await services.chat.send(
             (*files, TextPart(question.prompt)),
             conversation_id=conversation_id,

@@ -19,7 +19,7 @@ from msgspec import structs
 from qwen_desktop.core.chat import Conversation, Message, Provenance, Status, new_id
 from qwen_desktop.core.engine import GenerateRequest, Grammar, LocalEngine, Sampling, ThinkingMode
 from qwen_desktop.core.errors import AppError, Cancelled, Problem, UserFacing, problem_of
-from qwen_desktop.core.model_ref import FileRef, GuideRef, ModelRef, with_context
+from qwen_desktop.core.model_ref import FileRef, ModelRef, with_context
 from qwen_desktop.core.parts import Role
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, shown
 from qwen_desktop.services.adapters import COMMAND, check_there
@@ -279,8 +279,8 @@ class Answers:
     ) -> GenerateRequest:
         settings = self._preferences.settings
         info = engine.info
-        adapters = adapters_asked(conversation.adapters)
-        if adapters and asked.original is None and not isinstance(asked.ref, GuideRef):
+        adapters = adapters_asked(conversation.adapters, asked.ref)
+        if adapters and asked.original is None:
             await asyncio.to_thread(check_there, adapters)
         chosen = asked_sampling(settings.sampling, conversation.sampling)
         # Far more than fits is not even carried to the worker; what fits exactly is the engine's to say.

@@ -225,7 +225,7 @@ class Assistants:
         wanted = assistant.model.casefold()
         if not wanted:
             return None
-        usable = [model for model in self._installed() if model.problem is None]
+        usable = [model for model in self._installed() if model.problem is None and model.chats]
         fitting = [model for model in usable if wanted in self._names(model)]
         return max(fitting, key=lambda model: (model.last_used, model.added), default=None)
 

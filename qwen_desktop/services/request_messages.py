@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 from qwen_desktop.core import settings
 from qwen_desktop.core.chat import NO_BUDGET, Message, Status
 from qwen_desktop.core.engine import Adapter, ChatMessage, GenerateRequest, Sampling
+from qwen_desktop.core.model_ref import GuideRef, ModelRef
 from qwen_desktop.core.parts import Part, Role, TextPart, ThinkingPart, ToolResultPart, visible_text
 
 #: The id of the system prompt in a request; it is stored with the conversation, not as a message.
@@ -30,8 +31,11 @@ def thought_budget(*asked: int | None) -> int | None:
     return None if tokens < 0 else tokens
 
 
-def adapters_asked(chosen: Sequence[Adapter]) -> tuple[Adapter, ...]:
-    """The adapters of a request: those of a conversation that count at all."""
+def adapters_asked(chosen: Sequence[Adapter], ref: ModelRef) -> tuple[Adapter, ...]:
+    """The adapters of a request to ``ref``: those of a conversation that count at all. The guide, which answers while
+    there is nothing else, has none: they were chosen for another model."""
+    if isinstance(ref, GuideRef):
+        return ()
     return tuple(Adapter(each.path, each.scale) for each in chosen if each.scale)
 
 

@@ -203,7 +203,7 @@ class Titles:
             cache_key=conversation.id,
             cut_from=cut_of(branch, messages),
             loop_guard=True,
-            adapters=adapters_asked(conversation.adapters),  # with others nothing of what was read would be of use
+            adapters=adapters_asked(conversation.adapters, ref),  # with others nothing that was read would be of use
         )
         builder = PartsBuilder()
         with contextlib.suppress(_BusyError):

@@ -69,7 +69,7 @@ def trouble(row: InstalledModel) -> str:
 
 def can_be_source(model: InstalledModel) -> bool:
     """Whether smaller versions of a model are offered."""
-    return model.problem is None and model.quant.upper() in SOURCES
+    return model.problem is None and model.chats and model.quant.upper() in SOURCES
 
 
 class InstalledRow(ModelRow[InstalledModel]):

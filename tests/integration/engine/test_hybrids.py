@@ -74,12 +74,10 @@ def evaluated(call: Call) -> int:
 
 
 @pytest.mark.parametrize(
-    ("kind", "template", "mode", "rests"),
+    ("kind", "template", "mode", "rests"),  # others have their turn in tests/long
     [
         ("qwen35", "Qwen3.5", ThinkingMode.AUTO, True),
-        ("qwen35", "Qwen3.5", ThinkingMode.DIRECT, False),
         ("qwen35moe", "Qwen3", ThinkingMode.DIRECT, True),
-        ("qwen35", "Qwen3", ThinkingMode.AUTO, False),
         ("qwen3next", "Qwen3.5", ThinkingMode.AUTO, False),
         ("qwen3next", "Qwen3-Coder", ThinkingMode.AUTO, True),
     ],
@@ -267,7 +265,7 @@ def asked_anew(talk: Talk, dice: random.Random) -> None:
     talk.told.append(user(words(dice.randrange(1, 12), f"q{dice.randrange(3)}")))
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(1))
 def test_whatever_is_asked_the_answers_are_those_of_a_fresh_engine(files: Files, seed: int) -> None:
     """Turns, other answers, other questions, earlier ones, stops at any step, at the same time in three conversations
     that have one to three sequences, beside batches."""

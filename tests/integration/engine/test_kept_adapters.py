@@ -41,7 +41,7 @@ def test_what_is_read_before_an_activated_adapter_counts_comes_back_and_is_writt
         talks.close()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_after_each_turns_restart_nothing_of_other_adapters_is_used(files: Files, tmp_path: Path, seed: int) -> None:
     """A conversation whose adapters change, one of them an activated one, against a run that keeps nothing."""
     dice = random.Random(seed)

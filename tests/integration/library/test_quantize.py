@@ -90,7 +90,6 @@ def said(result: Quantization) -> str:
 @pytest.mark.parametrize(
     ("name", "types", "how"),
     [
-        ("qwen3-F16", ("Q4_K_M",), {}),
         ("qwen2-BF16", ("Q6_K",), {"architecture": "qwen2", "quant": "bf16", "tied": False}),
         ("llama-F32", ("Q5_K_S",), {"architecture": "llama", "quant": "f32", "head": 64}),
         ("qwen3-Q8_0", ("Q2_K",), {"quant": "q8_0"}),

@@ -248,13 +248,28 @@ def test_a_chat_goes_on_with_another_assistant_and_back() -> None:
     run(main())
 
 
+def test_the_guide_answers_without_the_adapters_of_other_models() -> None:
+    engine = ScriptedEngine()
+
+    async def main() -> None:
+        async with running_app(lambda: engine) as app:
+            chat = await app.ask("One")
+            await app.history.set_adapters(chat, (Adapter("/a/b.gguf"),))
+            await app.ask("Two", chat)
+            assert engine.requests[-1].adapters == ()
+            assert (await conversation(app, chat)).adapters == (Adapter("/a/b.gguf"),)
+
+    run(main())
+
+
 def test_the_model_that_it_would_like_answers_where_it_is_installed() -> None:
     async def main() -> None:
         async with running_app(ScriptedEngine) as app:
             path = app.model_file("coder.gguf")
             model = InstalledModel("c", path, "Qwen3 Coder 30B-A3B", "Q4_K_M", 1, (path,), last_used=1.0)
             older = structs.replace(model, id="o", path=app.model_file("older.gguf"), last_used=0.5)
-            service = Assistants(app.db, app.bus, installed=lambda: (older, model))
+            other = structs.replace(model, id="e", path=app.model_file("e.gguf"), kind="embedding", last_used=2.0)
+            service = Assistants(app.db, app.bus, installed=lambda: (older, model, other))
             await service.load()
             begun = service.begin("shipped.coder")
             assert begun.model == FileRef(path) and begun.missing == ""

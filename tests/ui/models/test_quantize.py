@@ -20,7 +20,9 @@ ACTION = "Make a smaller version…"
 
 async def shown(make: Make) -> tuple[Ui, ModelsPage]:
     ui = await make()
-    services(ui).library.items = [source(), structs.replace(source(), id="small", path="/m/s.gguf", quant="Q4_K_M")]
+    others = [{"quant": "Q4_K_M"}, {"quant": "F16", "kind": "embedding"}]
+    changed = [structs.replace(source(), id=str(n), path=f"/m/{n}.gguf", **how) for n, how in enumerate(others)]
+    services(ui).library.items = [source(), *changed]
     page = await opened(ui)
     page._show_installed()
     return ui, page
@@ -29,7 +31,7 @@ async def shown(make: Make) -> tuple[Ui, ModelsPage]:
 async def test_only_good_sources_are_offered(make: Make) -> None:
     _ui, page = await shown(make)
     offered = {model.quant: entries(page, row).get(ACTION) for row, model in enumerate(page.installed.list.rows)}
-    assert offered == {"BF16": True, "Q4_K_M": None}
+    assert offered == {"BF16": True, "Q4_K_M": None, "F16": None}
 
 
 async def test_from_the_menu_to_a_model_that_can_be_used(make: Make) -> None:
