@@ -14,6 +14,7 @@ comes: it is made on a thread of its own.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections import deque
@@ -78,7 +79,8 @@ class Batch:
 
     def close(self) -> None:
         """Free its memory; nothing may be running."""
-        self._take_made(wait=True)
+        with contextlib.suppress(Exception):  # it could not be made, and nobody needs it
+            self._take_made(wait=True)
         if self._own is not None:
             self._own.close()
             self._session.beside -= 1
@@ -175,7 +177,7 @@ class Batch:
         session = self._session
         shape = replace(session.context.shape, size=size, streams=width + 1, unified=True)
         session.beside += 1
-        session.sequences.fixed = True
+        session.sequences.making += 1
         maker = ThreadPoolExecutor(1, "context")
         self._making = maker.submit(Context, session.model, shape, session.context.flag)
         maker.shutdown(wait=False)
@@ -188,7 +190,7 @@ class Batch:
         if not (wait or making.done()):
             return False
         self._making = None
-        session.sequences.fixed = False
+        session.sequences.making -= 1
         try:
             self._own = making.result()
             self._own.set_threads(read=session.context.read_threads)

@@ -16,6 +16,7 @@ is computed while a conversation is, and a step of it is given up when anybody c
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import re
@@ -240,7 +241,8 @@ class Embedding:
     def close(self) -> None:
         """Free its memory; what is not done yet begins again."""
         if self._making is not None:
-            self._take_made(wait=True)
+            with contextlib.suppress(Exception):  # it could not be made, and nobody needs it
+                self._take_made(wait=True)
         self._drop_group()
         if self._own is not None:
             self._own.close()
@@ -474,7 +476,7 @@ class Embedding:
             raise _no_memory()
         session = self._session
         session.beside += 1
-        session.sequences.fixed = True
+        session.sequences.making += 1
         maker = ThreadPoolExecutor(1, "context")
         self._making = maker.submit(Context, session.model, shape, session.context.flag)
         maker.shutdown(wait=False)
@@ -484,7 +486,7 @@ class Embedding:
         if making is None or not (wait or making.done()):
             return making is None
         self._making = None
-        session.sequences.fixed = False
+        session.sequences.making -= 1
         try:
             self._own = making.result()
             self._own.set_threads(read=session.context.read_threads)

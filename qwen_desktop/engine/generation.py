@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from qwen_desktop.core.engine import (
     Event,
     FinishReason,
@@ -129,7 +131,7 @@ class Generation:
         self._drafts = Drafts(self.tokens, costs) if costs is not None else None
         #: in which steps it was written when it is made again, the next one last
         then = request.again.written if request.again is not None else ()
-        self._then = [(size, kept) for size, kept, times in reversed(then) for _ in range(times)]
+        self._then = [list(step) for step in reversed(then)]
         self._written_in: list[list[int]] = []
         self._broken = self._strays = False
         self._drafted = self._accepted = 0
@@ -143,6 +145,11 @@ class Generation:
         self._sampler.close()
         self._use.release()
         self._drafts = None  # an index of megabytes, and who holds the sequence is remembered
+
+    def disown(self) -> None:
+        """Its conversation was forgotten: it belongs to none any more, and nothing that was kept of it is used."""
+        self.request = nobodys(self.request)
+        self.read_back = None
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -252,8 +259,9 @@ class Generation:
         shape, drafts = sequence.context.shape, self._drafts
         if drafts is None:
             return []
-        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens) + 1)
-        most = min(room, self._steering.limit - self._written) - 1
+        # not to the very end, so that a beginning in the small context is no longer than one that comes token by token
+        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens))
+        most = max(0, min(room, self._steering.limit - self._written) - 1)
         if self.request.again is None:
             return drafts.next(most) if ahead else []
         length = self._then[-1][0] - 1 if self._then else 0
@@ -323,7 +331,11 @@ class Generation:
     def _wrote(self, size: int, kept: int) -> None:
         """A step of so many tokens wrote; so many of them stay."""
         if self._then:
-            self._strays |= self._then.pop() != (size, kept)
+            then = self._then[-1]
+            self._strays |= then[:2] != [size, kept]
+            then[2] -= 1
+            if then[2] <= 0:
+                self._then.pop()
         last = self._written_in[-1] if self._written_in else None
         if last is not None and last[:2] == [size, kept]:
             last[2] += 1
@@ -494,6 +506,11 @@ def _not_numbers() -> UserFacing:
         ),
         action="model.choose",
     )
+
+
+def nobodys(request: GenerateRequest) -> GenerateRequest:
+    """The same request of no conversation."""
+    return replace(request, cache_key="", keep=False)
 
 
 def memory_bytes() -> int:

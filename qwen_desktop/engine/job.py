@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from qwen_desktop.core.engine import GenerateRequest, GenerateResult
 from qwen_desktop.engine import gate
-from qwen_desktop.engine.generation import Generation
+from qwen_desktop.engine.generation import Generation, nobodys
 
 
 class Call(gate.Call, Protocol):
@@ -38,6 +38,12 @@ class Job:
         if self.generation is None:
             raise RuntimeError("the answer has not been begun")
         return self.generation
+
+    def disown(self) -> None:
+        """Its conversation was forgotten: it belongs to none any more."""
+        self.request = nobodys(self.request)
+        if self.generation is not None:
+            self.generation.disown()
 
     def fail(self, error: Exception) -> None:
         """It ends with ``error``."""

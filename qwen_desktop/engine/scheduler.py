@@ -105,6 +105,14 @@ class Scheduler:
             self._spare = False
             self._waiting.append(job)
 
+    def forget(self, keys: tuple[str, ...]) -> None:
+        """Forget these conversations in memory; ``("*",)`` for all. Their answers that were asked for before go on, and
+        leave nothing behind."""
+        for job in (*self._jobs, *self._waiting):
+            if "*" in keys or job.request.cache_key in keys:
+                job.disown()
+        self._session.forget(keys)
+
     def step(self) -> None:
         """Do one piece of work. Does not raise: a mistake of ours costs the answers that were being made, no more."""
         try:

@@ -13,6 +13,7 @@ began in the small context is kept as it lies there, and comes back there, so th
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Iterator
 from collections.abc import Sequence as Items
 from concurrent import futures
@@ -56,8 +57,8 @@ class Sequences:
         self._kept = kept
         self._first: Context | None = None
         self._uses = 0
-        #: No further sequences for now: memory is being taken that is not seen yet.
-        self.fixed = False
+        #: How many contexts of others are being made, whose memory is not seen yet: no further sequences for now.
+        self.making = 0
 
     def close(self) -> None:
         """Free all contexts."""
@@ -138,7 +139,7 @@ class Sequences:
         if self._kept is None or not (request.keep and request.cache_key) or request.batch or request.again is not None:
             return True
         if not generation.looked:
-            if all(each in taken for each in self) and (self.fixed or self._streams() <= len(self.context.sequences)):
+            if all(each in taken for each in self) and (self.making or self._streams() <= len(self.context.sequences)):
                 return True
             generation.looked = True
             tokens = generation.tokens
@@ -189,7 +190,8 @@ class Sequences:
         self._uses += 1
         request = generation.request
         if sequence.key != request.cache_key:
-            sequence.files, sequence.on_disk = None, 0  # those are of another conversation
+            # those are of another conversation, which may have been forgotten since
+            sequence.files, sequence.on_disk, sequence.born = None, 0, time.time()
         sequence.key, sequence.used, sequence.holder = request.cache_key, self._uses, generation
         sequence.keep = request.keep and not request.batch
 
@@ -250,7 +252,7 @@ class Sequences:
     def _further(self) -> Sequence | None:
         """One more sequence of the large context, where the memory has room for it."""
         streams = len(self.context.sequences)
-        if self.fixed or self._streams() <= streams:
+        if self.making or self._streams() <= streams:
             return None
         try:
             self.context.resize(streams + 1)
@@ -266,6 +268,7 @@ class Sequences:
         common = source.reach(source.common(tokens, adapters))
         if source is not to and _WORTH_COPYING <= common < len(source.tokens):
             kv_state.copy(source, to, common)
+            to.born = time.time()
 
 
 def _loaded(generation: Generation) -> Loaded | None:

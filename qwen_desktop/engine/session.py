@@ -195,7 +195,7 @@ class Session:
         if not generation.request.batch:
             self._writings.keep(generation.request.cache_key, generation.written)
         goes_on = result.finish_reason is FinishReason.LENGTH and bool(thinking_text(generation.parts))
-        if sequence is not None and sequence in self.sequences and not goes_on:
+        if sequence is not None and sequence in self.sequences and sequence.tokens and not goes_on:
             mode = self._mode(generation.request.thinking)
             self._ahead[sequence] = lambda: self._prepare(sequence, generation, mode)
         return msgspec.structs.replace(result, stats=stats, recipe=recipe, differs=differs)
@@ -248,13 +248,13 @@ class Session:
 
     def forget(self, keys: tuple[str, ...]) -> None:
         """Forget these conversations in memory; ``("*",)`` for all. An answer that is being made reads again what it
-        still needs."""
+        still needs (see ``Scheduler.forget``)."""
         every = "*" in keys
         for sequence in self.sequences:
             if every or sequence.key in keys:
                 self._ahead.pop(sequence, None)
                 sequence.forget()
-                sequence.keep = False
+                sequence.key, sequence.keep = "", False
         self._writings.forget(keys)
 
     def _prepare(self, sequence: Sequence, generation: Generation, mode: ThinkingMode) -> None:

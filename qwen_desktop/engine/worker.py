@@ -225,8 +225,8 @@ class Worker:
         try:
             keys = request.params(tuple[str, ...])
             session = self._session
-            if session is not None:
-                session.forget(keys)
+            if self._scheduler is not None:
+                self._scheduler.forget(keys)
             if session is not None and session.kept is not None:
                 session.kept.forget(keys, lambda: request.do(lambda: None))
             else:

@@ -6,6 +6,7 @@ programs and people write into that folder too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -93,6 +94,16 @@ def find_manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
     for path in files_under(folder, _DEEPEST, hidden=False):
         if _NAME.match(path.name) and (manifest := read_manifest(path)) is not None:
             yield path, manifest
+
+
+def forget_in_manifests(file: Path) -> None:
+    """Another model took the place of ``file``: remove the manifests beside it that say what it was. Others stay, and
+    what cannot be removed."""
+    with contextlib.suppress(OSError):
+        for path in file.parent.iterdir():
+            manifest = read_manifest(path) if _NAME.match(path.name) else None
+            if manifest is not None and file.name in {each.path for each in manifest.files}:
+                path.unlink()
 
 
 def files_under(folder: Path, deepest: int, *, hidden: bool = True) -> Iterator[Path]:

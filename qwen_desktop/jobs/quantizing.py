@@ -16,16 +16,17 @@ from pathlib import Path
 
 from qwen_desktop.core.errors import Environment, Failure, UserFacing, not_a_file
 from qwen_desktop.core.files import flush_folder, linked_to, read_file, write_atomic
-from qwen_desktop.core.gguf import read_header, split_of
+from qwen_desktop.core.gguf import part_names, read_header, split_of
 from qwen_desktop.core.packed import from_json, to_json
 from qwen_desktop.core.quantizing import file_name, find_type
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.hub.locks import held
+from qwen_desktop.hub.manifest import forget_in_manifests
 from qwen_desktop.hub.names import is_usable
 
 #: How the names of parts end. Whatever else is in the file that names one, nothing else is ever removed.
 _PART = re.compile(r"\.[0-9a-f]{8}\.quantizing\.part$")
-_LONGEST = 1 << 16
+_LONGEST, _MOST_PARTS = 1 << 16, 1000
 
 # fmt: off
 #: One runs already.
@@ -104,6 +105,14 @@ def target_for(source: str, type_name: str, target: str, usual: str, name: str) 
     return target
 
 
+def parts_of(source: str) -> list[str]:
+    """The files of a model, by one of them."""
+    place = Path(source)
+    part = split_of(place.name)
+    names = part_names(part[0], part[2]) if part and part[2] < _MOST_PARTS else []
+    return [source, *(str(place.with_name(name)) for name in names)]
+
+
 def check_target(source_files: list[str], target: str, *, replace: bool) -> str:
     """Where the result is to be put, links followed. Raises ``UserFacing`` and ``OSError`` for a place that cannot be
     it."""
@@ -156,6 +165,7 @@ def finish(part: str, target: str, *, size_bytes: int, tensors: int, quant: str,
         raise _wrong(place.name)
     if replace:
         written.replace(place)
+        forget_in_manifests(place)  # what they say is true of the file before
     else:
         _take_name(written, place)
     flush_folder(place.parent)

@@ -321,17 +321,34 @@ class Library:
         return paths
 
     async def add_made(self, path: str, made_from: str) -> InstalledModel | None:
-        """A model was made here: it is listed, with what it was made from. None when it is not there after all. Raises
-        ``AppError``."""
+        """A model was made here: it is listed, with what it was made from. One that it took the place of is forgotten
+        but for its alias and how it is loaded. None when it is not there after all. Raises ``AppError``."""
+        before: list[LibraryEntry] = []
+
+        def forget(current: LibraryEntries) -> LibraryEntries:
+            real = os.path.realpath(path)
+            before.extend(entry for key, entry in current.items() if os.path.realpath(key) == real)
+            return {key: entry for key, entry in current.items() if entry not in before}
+
+        if any(await asyncio.to_thread(_same_file, path, self._models)):
+            await self._note(forget)
+            gone = {entry.path for entry in before}
+            self._models = tuple(model for model in self._models if model.path not in gone)  # shown by the scan
         added = await self.import_files([path])
         if not added:
             return None
 
         def note(entry: LibraryEntry) -> LibraryEntry:
-            return structs.replace(entry, made_from=shown(made_from), quality=None)
+            kept = {"alias": before[0].alias, "options": before[0].options} if before else {}
+            return structs.replace(entry, made_from=shown(made_from), quality=None, **kept)
 
         await self._change(added[0].path, note)
         return self.find(added[0].path)
+
+    async def let_go(self, path: str) -> None:
+        """The file of a model is to be replaced: have it leave memory, unless somebody uses it."""
+        if self._free is not None:
+            await self._free(path)
 
     async def set_quality(self, path: str, quality: Quality) -> None:
         """Note what was measured of the model at ``path``. Raises ``AppError``."""
@@ -652,6 +669,11 @@ def _same(entries: Iterable[LibraryEntry], models: Iterable[InstalledModel]) -> 
     """For each entry the path of the model that is the same file, or ""."""
     real = {os.path.realpath(model.path): model.path for model in models}
     return [real.get(os.path.realpath(entry.path), "") for entry in entries]
+
+
+def _same_file(path: str, models: Iterable[InstalledModel]) -> list[bool]:
+    real = os.path.realpath(path)
+    return [os.path.realpath(model.path) == real for model in models]
 
 
 def _told(candidate: ImportCandidate) -> dict[str, str]:

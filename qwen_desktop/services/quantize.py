@@ -218,6 +218,8 @@ class Quantizing:
             "quant": find_type(request.type).name,
             "replace": request.replace,
         }
+        if request.replace:
+            await self._library.let_go(target)
         await self._jobs.call("quantize.finish", params)
         size = made.planned.size_bytes
         source = made.source
@@ -284,7 +286,8 @@ class Quantizing:
         if wanted and Path(wanted).parent == Path(usual):
             Path(usual).mkdir(parents=True, exist_ok=True)
         target = files.target_for(source, request.type, wanted, usual, request.name)
-        return files.check_target(list(model.files) if model is not None else [source], target, replace=request.replace)
+        parts = list(model.files) if model is not None else files.parts_of(source)
+        return files.check_target(parts, target, replace=request.replace)
 
     # Telling ---------------------------------------------------------------------------------------------------------
 

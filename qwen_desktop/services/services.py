@@ -216,8 +216,10 @@ class Services:
 
     async def _finish_restore(self) -> None:
         try:
-            if self.database.path is not None and await self.backups.pending() and await self.backups.finish_pending():
-                await self.prompt_cache.restored()
+            if self.database.path is None or not await self.backups.pending():
+                return
+            await self.prompt_cache.restored()  # before: a restore that is done is not begun again after a crash
+            if await self.backups.finish_pending():
                 self.bus.publish(Notified(RESTORED))
         except AppError as error:
             log.warning("backup.not_restored code=%s", error.problem.what.code)

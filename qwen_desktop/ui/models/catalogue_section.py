@@ -53,7 +53,7 @@ class CatalogueSection(QWidget):
         state.rows_changed.connect(self._rows_changed)
         bus = ui.services.bus
         for kind in (events.LibraryChanged, events.DownloadsChanged):
-            bus.subscribe(kind, lambda _event: self.list.refresh(), owner=self)
+            bus.subscribe(kind, lambda _event: self.list.refresh(at_once=False), owner=self)  # others follow it, too
         bus.subscribe(events.DownloadChanged, self._moved_on, owner=self)
         self.show_rows()
 

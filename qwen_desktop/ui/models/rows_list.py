@@ -85,14 +85,18 @@ class RowsList(QWidget, Generic[T]):
         if focused and self.rows:
             self.enter()
 
-    def refresh(self, places: Iterable[int] | None = None) -> None:
-        """What the rows (at these places) show has changed."""
+    def refresh(self, places: Iterable[int] | None = None, *, at_once: bool = True) -> None:
+        """What the rows (at these places) show has changed. With ``at_once`` those in sight are brought up to date now,
+        as many as there is time for; else not in this turn, which has other work."""
         if places is None:
             self.setFixedHeight((len(self.rows) or self._waiting) * ModelRow.height_in(self._theme))
             places = range(max(len(self.rows), max(self._made, default=-1) + 1))
             self.update()
         self._stale.update(places)
-        self._slice()
+        if at_once:
+            self._slice()
+        elif not self._idle.isActive():
+            self._idle.start()
 
     @property
     def pending(self) -> bool:

@@ -24,7 +24,12 @@ class Meter(QProgressBar):
     def show_share(self, share: float, role: str = "") -> None:
         """Fill the bar to ``share`` (clamped to 0..1), in another colour role when one is given."""
         mark(self, "role", role or self.property("role"))
-        self.setValue(round(max(0.0, min(1.0, share)) * _STEPS))
+        value = round(max(0.0, min(1.0, share)) * _STEPS)
+        if value != self.value():
+            # Qt would paint at once, and with the bar all that is to be painted anew: with the next frame is enough.
+            self.setUpdatesEnabled(False)
+            self.setValue(value)
+            self.setUpdatesEnabled(True)
 
 
 def draw_meter(painter: QPainter, theme: Theme, room: QRectF, share: float, role: str) -> None:

@@ -16,7 +16,8 @@ from qwen_desktop.cli import embed
 from qwen_desktop.cli.console import Console
 from qwen_desktop.core.errors import UserFacing
 from tests import gguf_files
-from tests.integration.cli.test_chat_command import PROGRAM, Shell, sentence, shell  # noqa: F401 - a fixture
+from tests.integration.cli.conftest import Here
+from tests.integration.cli.test_chat_command import PROGRAM
 
 
 @pytest.fixture(scope="module")
@@ -25,29 +26,22 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(gguf_files.write(path, vocab=600, extra={"qwen3.pooling_type": 3}))
 
 
-def test_each_text_is_a_vector_of_length_one(shell: Shell, model: str) -> None:  # noqa: F811
-    done = shell("embed", "--model", model, "--json", "one text", "another", "one text")
-    assert done.returncode == 0 and not done.stderr, done.stderr
-    found = json.loads(done.stdout)
+def test_each_text_is_a_vector_of_length_one(here: Here, model: str) -> None:
+    done = here("embed", "--model", model, "--json", "one text", "another", "one text")
+    assert done.code == 0 and not done.err, done.err
+    found = json.loads(done.out)
     assert set(found) == {"embeddings", "model", "dimensions", "tokens"}
     assert found["model"] == "Random Test Model" and found["dimensions"] == 64 and len(found["tokens"]) == 3
     assert [len(vector) for vector in found["embeddings"]] == [64] * 3
     assert all(math.isclose(math.hypot(*vector), 1, abs_tol=1e-5) for vector in found["embeddings"])
     one, other, again = found["embeddings"]
     assert array("f", one) == array("f", again) != array("f", other)
-    assert shell("models", "import", model).returncode == 0
-    plain = shell("embed", "--model", "Random Test Model", "one text", "another")
-    assert plain.returncode == 0, plain.stderr
-    lines = [[float(word) for word in line.split(" ")] for line in plain.stdout.splitlines()]
-    assert array("f", lines[0]) == array("f", one) and array("f", lines[1]) == array("f", other)
-
-
-def test_standard_input_has_a_text_on_each_line(model: str, home: Path) -> None:
-    command = [*PROGRAM, "embed", "--model", model, "--json", "-"]
-    piped = "first line\r\nzweite Zeile ö\n".encode()
-    done = subprocess.run(command, input=piped, capture_output=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["embeddings"]) == 2
+    assert here("models", "import", model).code == 0
+    command = [*PROGRAM, "embed", "--model", "Random Test Model", "-"]  # by its name, from a pipe, as a shell starts it
+    done_ = subprocess.run(command, input=b"one text\r\nanother\n", capture_output=True, check=False, timeout=60)
+    assert done_.returncode == 0, done_.stderr
+    lines = [[float(word) for word in line.split(b" ")] for line in done_.stdout.splitlines()]
+    assert [array("f", line) for line in lines] == [array("f", one), array("f", other)]
 
 
 @pytest.mark.parametrize(
@@ -63,9 +57,11 @@ def test_empty_lines_are_told(piped: str, said: str, monkeypatch: pytest.MonkeyP
     assert embed.texts_of(("a", "-", " e "), Console(quiet=True)) == ("a", "b", "c d", " e ")
 
 
-def test_mistakes_are_one_sentence(shell: Shell, tmp_path: Path) -> None:  # noqa: F811
-    assert "missing.gguf" in sentence(shell("embed", "--model", str(tmp_path / "missing.gguf"), "text"))
-    assert shell("embed", "text").returncode == 2
+def test_mistakes_are_one_sentence(here: Here, tmp_path: Path) -> None:
+    done = here("embed", "--model", str(tmp_path / "missing.gguf"), "--json", "text")
+    assert done.code == 1 and not done.out
+    assert "missing.gguf" in done.err and done.err.count("\n") == 1
+    assert here("embed", "text").code == 2
 
 
 @pytest.mark.parametrize("number", (0.1, 1 / 3, -1e-9, 1.0, 0.0, 6.1e-5, 0.12345678))

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,18 @@ import pytest
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.paths import find_paths
 from tests import gguf_files
+from tests.integration.cli.conftest import Here
 from tests.integration.cli.test_chat_command import PROGRAM
 
 
-def command(*words: str, code: int = 0) -> tuple[str, str]:
-    done = subprocess.run([*PROGRAM, "models", "quantize", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
-
-
-def answer(*words: str, code: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(command(*words, "--json", code=code)[0])
-    return found
-
-
-def test_a_name_or_a_path_to_a_model_with_its_figures(tmp_path: Path) -> None:
+def test_a_name_or_a_path_to_a_model_with_its_figures(here: Here, tmp_path: Path) -> None:
     source = gguf_files.write(tmp_path / "Tiny-F16.gguf", vocab=600, width=256, hidden=512, quant="f16")
+
+    def answer(*words: str) -> dict[str, Any]:
+        done = here("models", "quantize", *words, "--json")
+        assert done.code == 0, done.err
+        return dict(json.loads(done.out))
+
     before = answer(str(source), "q4-k-m", "--out", str(tmp_path), "--dry-run")
     assert before["status"] == "planned" and before["path"] == str(tmp_path / "Tiny-Q4_K_M.gguf")
     assert not (tmp_path / "Tiny-Q4_K_M.gguf").exists()
@@ -41,10 +37,11 @@ def test_a_name_or_a_path_to_a_model_with_its_figures(tmp_path: Path) -> None:
     assert made["size_bytes"] == before["size_bytes"] == Path(made["path"]).stat().st_size < made["source_bytes"]
     assert made["quality"]["places"] > 0 and made["quality"]["text"] == "own" and made["quality"]["verdict"]
     assert read_header(made["path"]).quant == "Q4_K_M"
-    out, err = command(str(source), "q4_k_m", "--out", made["path"], code=1)
-    assert out == "" and "exists already" in err and "--force" in err
-    out, _err = command("Random Test Model", "q2_k", "--allow-requantize")
-    assert Path(out.strip()).is_relative_to(find_paths().models)  # by its name in the list, where the first result is
+    done = here("models", "quantize", str(source), "q4_k_m", "--out", made["path"])
+    assert done.code == 1 and done.out == "" and "exists already" in done.err and "--force" in done.err
+    done = here("models", "quantize", "Random Test Model", "q2_k", "--allow-requantize")
+    assert done.code == 0, done.err
+    assert Path(done.out.strip()).is_relative_to(find_paths().models)  # by its name in the list: the first result's
 
 
 @pytest.mark.parametrize(
@@ -55,16 +52,16 @@ def test_a_name_or_a_path_to_a_model_with_its_figures(tmp_path: Path) -> None:
         (("{good}", "q4_k_m", "--text", "{good}", "--quality"), "not a text"),
     ],
 )
-def test_bad_words_are_one_sentence(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+def test_bad_words_are_one_sentence(here: Here, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     good = gguf_files.write(tmp_path / "Tiny-F16.gguf", vocab=400, quant="f16")
     places = {"good": str(good), "none": str(tmp_path / "none.gguf")}
-    out, err = command(*(word.format(**places) for word in words), code=1)
-    assert out == "" and said in err and len(err.splitlines()) == 1, err
+    done = here("models", "quantize", *(word.format(**places) for word in words))
+    assert done.code == 1 and done.out == "" and said in done.err and len(done.err.splitlines()) == 1, done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
-    shape: dict[str, Any] = {"vocab": 4000, "width": 512, "hidden": 2048, "layers": 14, "heads": 8, "quant": "f16"}
+    shape: dict[str, Any] = {"vocab": 4000, "width": 512, "hidden": 2048, "layers": 6, "heads": 8, "quant": "f16"}
     source = gguf_files.write(tmp_path / "Large-F16.gguf", **shape)
     process = subprocess.Popen(
         [*PROGRAM, "models", "quantize", str(source), "q4_k_m", "--out", str(tmp_path / "new.gguf"), "--json"],
@@ -74,6 +71,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     )
     while not list(tmp_path.glob("*.part")):
         assert process.poll() is None
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 130 and json.loads(out)["status"] == "interrupted", err

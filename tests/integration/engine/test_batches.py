@@ -226,7 +226,7 @@ def test_a_batch_can_be_stopped_and_closed_while_its_context_is_being_made(
         assert [call.result.finish_reason for call in calls if call.result] == [FinishReason.CANCELLED] * 4
         slowly.set()
         steps.scheduler.rest()
-        assert not steps.session.beside and not steps.session.sequences.fixed
+        assert not steps.session.beside and not steps.session.sequences.making
         later = steps.ask(ask("0", max_tokens=5, batch="b", lively=False))
         steps.run()
         assert later.result is not None and later.result.stats.completion_tokens == 5
@@ -247,7 +247,7 @@ def test_a_batch_whose_context_cannot_be_made_is_answered_one_by_one(
         calls = [steps.ask(ask(str(i), max_tokens=9, batch="b", lively=False)) for i in range(4)]
         steps.run()
         assert [call.result.stats.completion_tokens for call in calls if call.result] == [9] * 4
-        assert not steps.session.beside and not steps.session.sequences.fixed
+        assert not steps.session.beside and not steps.session.sequences.making
     finally:
         steps.close()
 

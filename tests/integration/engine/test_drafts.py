@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.engine import FinishReason, GenerateRequest, Grammar, Sampling, ThinkingMode
 from qwen_desktop.core.parts import PartEvent
@@ -230,6 +231,20 @@ def test_it_can_be_made_again_exactly(files: Files, monkeypatch: pytest.MonkeyPa
         steps.close()
 
 
+def test_impossible_steps_of_a_recipe_from_elsewhere_end_nothing(files: Files) -> None:
+    """Conversations are imported, and what made their answers with them."""
+    steps = steps_of(files)
+    try:
+        first = steps.answer(ask("tell me 4", lively=False, max_tokens=20))
+        assert first.recipe is not None
+        for written in (((16, 1, 1 << 62),), ((4, 9, 3), (0, 0, 7)), ((-5, -5, -5),), ((1, 1, 2), (1 << 40, 1, 1))):
+            result = steps.answer(ask("tell me 4", again=structs.replace(first.recipe, written=written)))
+            assert result.stats.completion_tokens == 20 and [each.code for each in result.differs] == ["again.alone"]
+        steps.answer(ask("tell me 4", again=structs.replace(first.recipe, read=((32, 32, 1 << 62),))))
+    finally:
+        steps.close()
+
+
 def test_text_that_does_not_repeat_is_written_as_ever(files: Files) -> None:
     steps = steps_of(files)
     try:
@@ -325,20 +340,32 @@ def test_events_come_in_frames_also_where_many_tokens_come_at_once(
 def test_conversations_that_begin_with_flash_attention_are_written_ahead_to_the_border(
     files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Never over it: such an answer could not be made again."""
     guesses(monkeypatch, lambda drafts, most: drafts.again(MANY if most >= MANY else FEW))
-    steps = steps_of(files, cells=1000, border=90, streams=2, size=500)
-    try:
-        call = steps.ask(ask("x y z " * 6, lively=False, max_tokens=200, cache_key="a"))
-        steps.run()
-        mirrors(steps)
-        assert call.result is not None and call.result.recipe is not None
-        recipe = call.result.recipe
-        assert call.result.stats.accepted_tokens > 10 and 70 < recipe.flash_tokens <= 91 < recipe.evaluated
-        again = steps.ask(ask("x y z " * 6, again=recipe))
-        steps.run()
-        assert again.result is not None and again.text == call.text and again.result.differs == ()
-    finally:
-        steps.close()
+    reached: list[int] = []
+    evaluate = Context.evaluate
+
+    def watched(made: Context, pieces: Any) -> Any:
+        if made.shape.flash == "on":
+            reached.extend(len(each.sequence.tokens) + len(each.tokens) for each in pieces)
+        return evaluate(made, pieces)
+
+    monkeypatch.setattr(Context, "evaluate", watched)
+    for border in (90, 93, 97, 104):
+        steps = steps_of(files, cells=1000, border=border, streams=2, size=500)
+        try:
+            call = steps.ask(ask("x y z " * 6, lively=False, max_tokens=90, cache_key="a"))
+            steps.run()
+            mirrors(steps)
+            assert call.result is not None and call.result.recipe is not None
+            recipe = call.result.recipe
+            assert max(reached) == recipe.flash_tokens == border < recipe.evaluated
+            assert call.result.stats.accepted_tokens > 5
+            again = steps.ask(ask("x y z " * 6, again=recipe))
+            steps.run()
+            assert again.result is not None and again.text == call.text and again.result.differs == ()
+        finally:
+            steps.close()
 
 
 def test_models_that_cannot_go_back_are_not_written_ahead(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

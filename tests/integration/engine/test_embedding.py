@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import threading
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from qwen_desktop.core.errors import AppError, Environment, UserFacing
 from qwen_desktop.core.hardware import Memory
 from qwen_desktop.engine import embedding
 from qwen_desktop.engine.bindings import api
-from qwen_desktop.engine.llama_context import Piece
+from qwen_desktop.engine.llama_context import ContextError, Piece
 from qwen_desktop.process.serve import _stopped
 from tests import smollm2
 
@@ -35,6 +36,12 @@ class _Call(Call):
     def emit(self, value: Any) -> None:
         assert isinstance(value, Embedded) and not self.over
         self.events.append(value)  # type: ignore[arg-type]
+
+    def do(self, work: Callable[[], Any]) -> None:
+        try:
+            super().do(work)
+        except Exception as error:  # as a worker's request does
+            self.fail(error)
 
     def check(self) -> None:
         if self.cancelled:
@@ -320,6 +327,33 @@ def test_a_conversation_goes_first_and_neither_changes_the_other(files: Files) -
             else:
                 reader.steps.scheduler.step()
         assert all(near(a, b) for a, b in zip(reader.finish(interrupted), wanted, strict=True))
+
+
+@pytest.mark.parametrize("error", (ContextError(), MemoryError()))
+def test_a_context_that_nobody_waits_for_and_cannot_be_made_harms_nobody(
+    files: Files, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Who asked for it went away while it was made; then the worker rests, or loads another model."""
+    with Reader(files.embedding(1)) as reader:
+        fails = threading.Event()
+
+        def make(*_: object) -> None:
+            assert fails.wait(30)
+            raise error
+
+        monkeypatch.setattr(embedding, "Context", make)
+        call = reader.ask(["one"])
+        reader.steps.scheduler.step()
+        assert reader.lane.holds and reader.steps.session.sequences.making
+        call.cancelled = True
+        reader.steps.run()
+        fails.set()
+        reader.steps.scheduler.rest()
+        assert not reader.lane.holds and not reader.steps.session.sequences.making and not reader.steps.session.beside
+        with pytest.raises(Environment if isinstance(error, ContextError) else MemoryError):
+            reader.embed("two")
+        monkeypatch.undo()
+        assert len(reader.embed("three")) == 1
 
 
 def test_who_goes_away_is_left_and_the_next_one_is_served(files: Files) -> None:

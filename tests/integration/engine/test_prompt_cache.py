@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from qwen_desktop.core.engine import GenerateRequest, LoadRequest
+from qwen_desktop.core.engine import FinishReason, GenerateRequest, LoadRequest
 from qwen_desktop.engine.llama_context import Context, Piece
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.engine.prompt_cache import cache as prompt_cache
@@ -354,11 +354,62 @@ def test_what_is_forgotten_in_mid_answer_is_read_again(files: Files, tmp_path: P
         call = steps.ask(request)
         for _ in range(12):
             steps.scheduler.step()
-        steps.session.forget(("talk",))
+        steps.scheduler.forget(("talk",))
         assert not any(each.tokens for each in steps.session.sequences)
         steps.run()
         assert call.result is not None and call.result.finish_reason is wanted.finish_reason
         assert call.result.stats.completion_tokens == 20 and call.result.stats.evaluated_tokens > 200
+    finally:
+        steps.close()
+
+
+def test_a_conversation_that_is_deleted_while_it_is_answered_leaves_nothing(files: Files, tmp_path: Path) -> None:
+    """It is stopped and forgotten in one go: nothing of it is read once more, remembered or written."""
+    steps = Steps(files.small(), kept=kept(tmp_path), size=900, chunk=32)
+    try:
+        call = steps.ask(ask("word " * 60, lively=False, cache_key="talk", keep=True, max_tokens=100))
+        while not call.text:
+            steps.scheduler.step()
+        call.cancelled = True
+        steps.scheduler.forget(("talk",))
+        steps.run()
+        assert call.text and call.result is not None and call.result.finish_reason is FinishReason.CANCELLED
+        evaluated = [each.evaluated for each in steps.session.sequences]
+        steps.keep()
+        assert evaluated == [each.evaluated for each in steps.session.sequences] and not written(tmp_path)
+        assert not any(each.tokens or each.key for each in steps.session.sequences)
+        assert not steps.session._writings._written
+    finally:
+        steps.close()
+
+
+@pytest.mark.parametrize("when", ("waits", "is read back", "began in the small context"))
+def test_what_is_forgotten_is_not_written_by_an_answer_that_was_asked_for_before(
+    files: Files, tmp_path: Path, when: str
+) -> None:
+    border = 360 if when.startswith("began") else 0
+    steps = Steps(files.small(), kept=kept(tmp_path), size=900, chunk=32, border=border, cells=2000)
+    try:
+        request = ask("word " * 60, lively=False, cache_key="talk", keep=True, max_tokens=60)
+        if when == "is read back":
+            steps.answer(request)
+            steps.keep()
+            for sequence in steps.session.sequences:
+                sequence.forget()
+        other = steps.ask(ask("else " * 60, max_tokens=9)) if when == "waits" else None
+        call = steps.ask(request)
+        steps.scheduler.step()
+        if border:
+            assert call.made is not None and call.made.sequence is not None
+            assert call.made.sequence.context is not steps.session.context
+        steps.scheduler.forget(("talk",))
+        assert steps.session.kept is not None
+        steps.session.kept.forget(("talk",), lambda: None)
+        steps.run()
+        steps.keep()
+        assert call.result is not None and call.result.stats.completion_tokens == 60
+        assert other is None or other.result is not None
+        assert not written(tmp_path) and not written(tmp_path, ".index")
     finally:
         steps.close()
 

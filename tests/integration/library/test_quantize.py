@@ -21,6 +21,7 @@ import pytest
 
 from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.gguf import read_header
+from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.quantizing import Planned, Quantization, QuantizeRequest, QuantizeStage
 from qwen_desktop.engine import quality
@@ -198,6 +199,54 @@ def test_odd_forms_of_a_source(
             assert (await engine.answer(ask("hello", max_tokens=2))).stats.completion_tokens > 0
 
     in_app(user, work)
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["linked", "ours"])
+def test_one_that_takes_the_place_of_another_is_listed_as_what_it_is(
+    user: Path, tmp_path: Path, folder: Path, *, ours: bool
+) -> None:
+    """Neither what was noted of the file before, nor what is in memory of it, is taken for the new one."""
+    path = source(folder, "qwen3-F16")
+
+    async def work(service: Quantizing, rig: Rig) -> None:
+        place = rig.library.folder / "somebody" / "things" if ours else tmp_path
+        place.mkdir(parents=True, exist_ok=True)
+        target, freed = str(place / "mine.gguf"), list[str]()
+
+        async def free(path: str) -> None:
+            freed.append(path)
+
+        rig.library.before_delete(free)
+        assert (await service.start(QuantizeRequest(path, "Q4_K_M", target))).made
+        assert freed == []
+        first = rig.library.find(target)
+        assert first is not None and (first.quant, first.owned) == ("Q4_K_M", ours)
+        await rig.library.verify(first.id)
+        await rig.library.set_options(first.id, LoadOptions(threads=1), alias="mine")
+        again = await service.start(QuantizeRequest(path, "Q8_0", target, replace=True, name="Other"))
+        assert again.made and freed == [target], said(again)
+        for models in (rig.library.models(), await rig.library.scan()):
+            (model,) = models
+            assert (model.quant, model.problem, model.sha256, model.verified_at) == ("Q8_0", None, "", 0.0)
+            assert model.size_bytes == read_header(target).size_bytes > first.size_bytes
+            assert (model.made_from, model.alias, model.options.threads) == ("Other F16", "mine", 1)
+
+    in_app(user, work)
+
+
+def test_a_part_of_the_source_is_no_target(user: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf, "GGUFWriter", InParts)
+    gguf_files.write(tmp_path / "odd-F16.gguf", **SMALL)
+    first, *_, last = sorted(tmp_path.glob("odd-F16*.gguf"))
+    before = last.read_bytes()
+    (link := tmp_path / "link.gguf").symlink_to(last)
+
+    async def work(service: Quantizing, _rig: Rig) -> None:
+        result = await service.start(QuantizeRequest(str(first), "Q4_K_M", str(link), replace=True))
+        assert result.stage is QuantizeStage.FAILED and "is the model itself" in said(result)
+
+    in_app(user, work)
+    assert last.read_bytes() == before
 
 
 def test_widths_that_do_not_fit_are_told(user: Path, folder: Path) -> None:

@@ -73,6 +73,34 @@ def test_what_is_deleted_leaves_nothing_on_the_disk_whatever_the_way(way: str, l
     run(main())
 
 
+def test_what_was_read_of_the_chats_before_is_gone_before_a_backup_takes_their_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a crash between the two would leave it for good."""
+    there: list[bool] = []
+
+    async def main() -> None:
+        services = assembly.Services(find_paths())
+        folder = services.paths.prompt_cache
+        await asyncio.to_thread(folder.mkdir, parents=True)
+        row = write(folder, "chat")
+
+        async def pending() -> bool:
+            return True
+
+        async def finish() -> bool:
+            there.append(stands_in(folder, row))
+            return True
+
+        monkeypatch.setattr(services.backups, "pending", pending)
+        monkeypatch.setattr(services.backups, "finish_pending", finish)
+        await services._finish_restore()
+        await services.aclose()
+
+    run(main())
+    assert there == [False]
+
+
 def test_one_that_is_still_being_written_when_it_is_deleted_does_not_come_back() -> None:
     class Writing(ScriptedEngine):
         async def forget(self, keys: tuple[str, ...]) -> None:

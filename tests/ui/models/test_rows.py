@@ -162,6 +162,19 @@ async def test_of_a_long_list_only_what_is_near_is_made(make: Make) -> None:
     assert said == sorted(said)  # read in the order of the list, though the end was made before what is above it
 
 
+async def test_a_model_that_comes_in_is_not_shown_by_both_lists_in_one_turn(make: Make) -> None:
+    """Each takes as long as one turn may; together they would hold up the window."""
+    ui = await make(size=(1280, 2400))
+    page = await opened(ui)
+    await built(ui, page)
+    services(ui).library.items = [m for m in scripted.installed() if m.name == "Qwen2.5 Coder 7B"]
+    services(ui).library.changed()
+    view = page.catalogue.list
+    assert page.installed.list.rows and len(view._stale) == len(view.rows) > 0
+    await built(ui, page)
+    assert acts(buttons(view))["Qwen2.5 Coder 7B"] == "Installed"
+
+
 async def test_the_progress_of_a_download_paints_its_row_alone(make: Make) -> None:
     ui = await make(size=(1280, 2400))
     page = await opened(ui)

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtGui import QAccessible, QAction, QTextLayout, QTextOption
+from PySide6.QtGui import QAccessible, QAction, QPaintEvent, QTextLayout, QTextOption
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -110,6 +110,25 @@ def test_screen_readers_are_told_what_a_control_is(theme: Theme, shown: Show) ->
     chip.set_choices([("a", "A & B")], "All families")
     chip.set_value("a")
     assert chip.accessibleName() == "Family: A & B"
+
+
+def test_a_meter_is_painted_with_the_next_frame_not_where_it_is_told(theme: Theme, shown: Show) -> None:
+    class Watched(Meter):
+        painted = 0
+
+        def paintEvent(self, event: QPaintEvent) -> None:
+            self.painted += 1
+            super().paintEvent(event)
+
+    meter = Watched("Memory")
+    shown(meter)
+    meter.repaint()
+    before = meter.painted
+    for step in range(1, 10):
+        meter.show_share(step / 10)
+    assert meter.painted == before > 0
+    QApplication.processEvents()
+    assert meter.painted == before + 1 and meter.value() == 900
 
 
 def test_arrow_keys_and_clicks_anywhere_choose_among_options(theme: Theme, shown: Show) -> None:

@@ -11,6 +11,7 @@ import pytest
 import typer.main
 
 from qwen_desktop.cli.app import application
+from qwen_desktop.cli.chat import FIGURES
 from qwen_desktop.cli.launch import window
 
 README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
@@ -30,3 +31,7 @@ def test_a_command_of_the_readme_can_be_typed(line: str) -> None:
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     command.make_context(command.name, words)  # raises for what it does not know
+
+
+def test_the_readme_names_every_figure_of_an_answer() -> None:
+    assert [figure for figure in FIGURES if f"`{figure}`" not in README] == []

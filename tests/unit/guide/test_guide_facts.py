@@ -31,6 +31,8 @@ CLI = {
     "doctor",
     "probe",
     "bench",
+    "embed",
+    "quantize",
     "offline",
     "models",
     "list",
