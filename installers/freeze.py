@@ -110,6 +110,7 @@ def check(target: Path) -> None:
         "the icons": inside / "qwen_desktop" / "_resources" / "icons" / "app.svg",
         "the translations": inside / "qwen_desktop" / "_resources" / "translations" / "qwen_desktop_en.qm",
         "the themes": inside / "qwen_desktop" / "_resources" / "themes" / "tokens.json",
+        "the text that quality is measured on": inside / "qwen_desktop" / "_resources" / "quality" / "text.txt",
         "what draws diagrams": inside / "qwen_desktop" / "_resources" / "diagrams" / "pele.js",
         "the font of formulas": inside / "ziamath" / "fonts" / "STIXTwoMath-Regular.ttf",
         "the symbols of formulas": inside / "latex2mathml" / "unimathsymbols.txt",

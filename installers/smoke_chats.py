@@ -7,10 +7,12 @@ read documents and write PDFs, their libraries and Qt's plugins.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import product
 import smoke_files
 from dev_console import Failed
 from smoke_report import Report
@@ -32,6 +34,7 @@ class Chats:
     def all(self) -> str:
         """Everything in order; the id of the chat with ``RARE``. Raises ``Failed``."""
         self._assistants()
+        self._gone_on()
         chat = self._attached()
         self._searched(chat)
         self._written(chat)
@@ -43,6 +46,22 @@ class Chats:
         if len([one for one in found if one["shipped"]]) < 8 or not all(one["name"] for one in found):
             raise Failed(f"assistants list --json knows only {[one['name'] for one in found]}.")
         self._report.right(f"{len(found)} assistants are shipped")
+
+    def _gone_on(self) -> None:
+        """A chat that one process begins and another goes on with: what was read is not read again. By another path,
+        for of the guide itself nothing is kept."""
+        model = self._folder / "kept.gguf"
+        shutil.copyfile(product.ROOT / "resources" / "guide" / "guide.gguf", model)
+        long = " ".join(f"The stork number {number} stands on a roof." for number in range(40))
+        words = ("chat", "--json", "--max-tokens", "16", "--model", str(model))
+        first = json.loads(self._command(*words, "--save", long))
+        chat = str(first["conversation"])
+        stats = json.loads(self._command(*words, "--continue", chat, QUESTIONS["new_chat"]))["stats"]
+        if stats["restored_tokens"] < first["stats"]["prompt_tokens"] - 64:
+            raise Failed(f"chat --continue reads again what was read: {stats} after {first['stats']}.")
+        self._report.right(f"chat --continue: {stats['restored_tokens']} of {stats['prompt_tokens']} tokens were kept")
+        self._command("history", "delete", chat, "--yes")
+        model.unlink()
 
     def _attached(self) -> str:
         """A question with files: what the files say is in the history, and their tokens were counted."""

@@ -7,9 +7,11 @@ import contextlib
 import io
 import json
 import os
+import random
 import re
 import shutil
 import sqlite3
+import struct
 import sys
 import tomllib
 import zipfile
@@ -266,6 +268,29 @@ def plant(folder: Path, marker: Path) -> str:
     source.unlink()
     library.unlink()
     return ""
+
+
+# Adapters ------------------------------------------------------------------------------------------------------------
+
+
+def adapter(*, width: int, layers: int, rank: int = 4) -> bytes:
+    """A LoRA adapter (GGUF) with random weights for a model of Qwen3's form, whose queries are ``width`` wide."""
+    chance = random.Random(1)  # noqa: S311 - weights
+
+    def text(word: str) -> bytes:
+        return struct.pack("<Q", len(word)) + word.encode()
+
+    entries = {"general.architecture": "qwen3", "general.type": "adapter", "adapter.type": "lora"}
+    made = [text(key) + struct.pack("<I", 8) + text(value) for key, value in entries.items()]
+    made.append(text("adapter.lora.alpha") + struct.pack("<If", 6, 4.0 * rank))
+    table, weights = [], b""
+    for layer in range(layers):
+        for half, shape in (("a", (width, rank)), ("b", (rank, width))):
+            name = text(f"blk.{layer}.attn_q.weight.lora_{half}")
+            table.append(name + struct.pack("<IQQIQ", 2, *shape, 0, len(weights)))
+            weights += struct.pack(f"<{width * rank}f", *(chance.gauss(0, 0.5) for _ in range(width * rank)))
+    head = struct.pack("<4sIQQ", b"GGUF", 3, len(table), len(made)) + b"".join(made + table)
+    return head + bytes(-len(head) % 32) + weights
 
 
 # Documents -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 import product
 import smoke_chats
 import smoke_files
+import smoke_models
 import smoke_worker
 from dev_console import Failed
 from smoke_network import socks_proxy
@@ -130,7 +131,7 @@ class Story:
             raise Failed("The engine worker does not say which CPU variant it has picked.")
         self._drawings()
         self._documents()
-        self._smaller()
+        smoke_models.Models(self._command, self._copy_guide("of models.gguf"), self._report).all()
         self._desk.expect_no_processes("the commands")
 
     def _job(self, name: str, /, **params: Any) -> Any:
@@ -174,17 +175,6 @@ class Story:
             raise Failed(f"The job worker draws no diagram: {diagram}.")
         else:
             self._report.right(f"a diagram is drawn: {diagram['width']:.0f} x {diagram['height']:.0f}")
-
-    def _smaller(self) -> None:
-        """The guide, made smaller by the worker for that, and measured: with the text that was packed."""
-        guide, target = self._copy_guide("to make smaller.gguf"), self._room.top / "smaller.gguf"
-        words = (str(guide), "q4_k_m", "--out", str(target), "--allow-requantize", "--quality", "--json")
-        found = json.loads(self._command("models", "quantize", *words))
-        if found["status"] != "done" or target.stat().st_size != found["size_bytes"] or not found["quality"]:
-            raise Failed(f"models quantize gives {found}.")
-        self._report.right(f"the guide is made smaller: {found['source_bytes']} to {found['size_bytes']} bytes")
-        self._command("models", "remove", str(target), "--yes")  # the link to it
-        target.unlink()
 
     def _by_schema(self) -> None:
         schema = self._room.top / "schema.json"

@@ -10,6 +10,7 @@ with ``done``: why quality could not be measured, or the list of models not writ
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ class _Run:
         """Say which file is meant: one of that path, else a model of the library; and what people call it."""
         await services.library.scan()
         path = absolute(self.source)
-        if await asyncio.to_thread(path.is_file) or "/" in self.source or self.source.lower().endswith(".gguf"):
+        separated = "/" in self.source or os.sep in self.source
+        if await asyncio.to_thread(path.is_file) or separated or self.source.lower().endswith(".gguf"):
             self.source = str(path)
             model = services.library.find(self.source)
         else:

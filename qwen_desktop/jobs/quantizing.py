@@ -132,6 +132,7 @@ def check_target(source_files: list[str], target: str, *, replace: bool) -> str:
         raise _itself(str(place))
     if not replace:
         raise _exists(str(place))
+    place.rename(place)  # Windows refuses that for a model that is in use: before the work, and not after it
     return str(place)
 
 

@@ -33,10 +33,10 @@ def put_above_others(wanted: bool, platform: str = sys.platform, process: Any = 
         log.info("priority.refused kind=%s", type(error).__name__)
 
 
-def put_below_others(platform: str = sys.platform) -> None:
+def put_below_others() -> None:
     """Let this process have what others leave: the window, and whatever the user does. A refusal is only logged."""
     try:
-        if platform == "win32":
+        if sys.platform == "win32":
             import psutil  # noqa: PLC0415 - Windows only
 
             psutil.Process().nice(BELOW_NORMAL)

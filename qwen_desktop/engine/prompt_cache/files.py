@@ -61,6 +61,9 @@ _MOST_INDICES = 6
 _YOUNG_S = 600.0
 #: For so long, in seconds, it is remembered that a conversation was forgotten.
 _GONE_S = 2 * 86_400.0
+#: The time of a note is as exact as this, but on disks of FAT and other old ones, which count by two seconds; in
+#: nanoseconds.
+_TICK_NS, _FAT_NS = 1_000_000, 2_000_000_000
 #: What files have besides, in bytes, is less than this.
 _OVERHEAD = 1 << 10
 #: So much of the disk stays free, in bytes.
@@ -174,6 +177,8 @@ class Folder:
             os.utime(note)  # creating it takes the time of the last tick
             now = time.time_ns()
             os.utime(note, ns=(now, now))
+            if now - note.stat().st_mtime_ns > _TICK_NS:  # FAT counts by two seconds, downwards
+                os.utime(note, ns=(now + _FAT_NS, now + _FAT_NS))
 
     def _conversations(self) -> Iterator[Path]:
         return (folder for folder in _folders(self.path) if NAME.fullmatch(folder.name))

@@ -25,6 +25,7 @@ from qwen_desktop.core.model_ref import LoadOptions
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.core.quantizing import Planned, Quantization, QuantizeRequest, QuantizeStage
 from qwen_desktop.engine import quality
+from qwen_desktop.jobs.quantizing import check_target
 from qwen_desktop.process.spawn import PREFIX
 from qwen_desktop.services.events import QuantizationChanged
 from qwen_desktop.services.quantize import Quantizing
@@ -311,6 +312,20 @@ def test_what_cannot_be_made_is_one_sentence(user: Path, tmp_path: Path, folder:
     in_app(user, work)
     assert Path(good).stat().st_size > 4096 and not (tmp_path / "up.gguf").exists()
     expect_nothing_left(tmp_path, folder)
+
+
+def test_a_target_that_is_in_use_is_refused_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "there.gguf"
+    there.write_bytes(b"x")
+    assert check_target([], str(there), replace=True) == str(there)
+
+    def refuse(place: Path, _target: Path) -> Path:
+        raise PermissionError(13, "in use", str(place))
+
+    monkeypatch.setattr(Path, "rename", refuse)  # as Windows does where a program has it open
+    with pytest.raises(PermissionError):
+        check_target([], str(there), replace=True)
+    assert there.read_bytes() == b"x"
 
 
 def test_one_at_a_time_in_all_processes(user: Path, tmp_path: Path, folder: Path) -> None:

@@ -246,6 +246,25 @@ def test_a_forgotten_conversation_does_not_come_back(tmp_path: Path) -> None:
             each.save()
 
 
+def test_it_does_not_come_back_on_a_disk_that_counts_by_two_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exactly, step = os.utime, 2_000_000_000
+
+    def utime(path: Path, times: None = None, *, ns: tuple[int, int] | None = None) -> None:
+        at = time.time_ns() if ns is None else ns[1]
+        exactly(path, ns=(at // step * step, at // step * step))
+
+    monkeypatch.setattr(os, "utime", utime)
+    while not 0.1 < time.time() % 2 < 1.9:  # between two steps
+        time.sleep(0.01)
+    gone = talk(tmp_path, "gone", random.Random(4))
+    gone.grow(50)
+    Folder(tmp_path).forget(["gone"])
+    with pytest.raises(NotKept):
+        gone.save()
+
+
 def test_a_conversation_that_is_forgotten_while_it_is_written_is_not_kept(tmp_path: Path) -> None:
     """At whatever moment of the writing that is."""
     for moment in range(1, 4):

@@ -42,6 +42,7 @@ def frozen(folder: Path) -> Path:
         "icons/app.svg",
         "themes/tokens.json",
         "translations/qwen_desktop_en.qm",
+        "quality/text.txt",
         "diagrams/pele.js",
         "../../ziamath/fonts/STIXTwoMath-Regular.ttf",
         "../../latex2mathml/unimathsymbols.txt",
@@ -62,9 +63,10 @@ def test_a_whole_folder_passes_and_one_without_the_guide_is_refused(tmp_path: Pa
     assert set(verify.kinds(folder)) == {"haswell"}
     (folder / "_internal/ziamath/fonts/STIXTwoMath-Regular.ttf").unlink()
     (folder / "_internal/qwen_desktop/_resources/guide/guide.gguf").unlink()
+    (folder / "_internal/qwen_desktop/_resources/quality/text.txt").unlink()
     (folder / "_internal/pypdfium2_raw/libpdfium.so").unlink()
     (folder / "_internal/PySide6/Qt/plugins/platforms/libqoffscreen.so").unlink()
-    with pytest.raises(Failed, match="lacks the guide, the font of formulas, what reads PDFs, what writes PDFs"):
+    with pytest.raises(Failed, match="lacks the guide, the text that quality is measured on, the font of formulas,"):
         freeze.check(folder)
 
 

@@ -26,6 +26,8 @@ from smoke_picture import Picture, from_bmp, from_xwd  # noqa: E402
 from smoke_report import Report  # noqa: E402
 
 from qwen_desktop.core.documents import Limits, guess  # noqa: E402
+from qwen_desktop.core.gguf import read_header  # noqa: E402
+from qwen_desktop.core.gguf.adapters import check_fits, read_adapter  # noqa: E402
 from qwen_desktop.jobs.documents.readers import read_document  # noqa: E402
 from tests.pele import needs_pele  # noqa: E402
 
@@ -175,6 +177,15 @@ def test_files_in_foreign_places_of_a_home_are_found(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert smoke_files.strangers(tmp_path, [own], [tmp_path / "Documents"]) == [str(tmp_path / ".bad")]
+
+
+def test_the_adapter_is_one_for_the_guide(tmp_path: Path) -> None:
+    guide = read_header(INSTALLERS.parent / "resources" / "guide" / "guide.gguf")
+    path = tmp_path / "adapter.gguf"
+    path.write_bytes(smoke_files.adapter(width=256, layers=6))
+    found = read_adapter(path)
+    check_fits(found, guide)
+    assert (found.rank, len(found.pairs)) == (4, 6)
 
 
 # The guide and the history -------------------------------------------------------------------------------------------

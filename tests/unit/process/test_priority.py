@@ -1,6 +1,9 @@
-"""Priority over other programs: Windows' classes, on a process that is told."""
+"""Priority over other programs: Windows' classes, on a process that is told; and behind them, in one of its own."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -59,3 +62,12 @@ def test_elsewhere_nothing_happens(platform: str) -> None:
     before = psutil.Process().nice()
     put_above_others(True, platform)
     assert psutil.Process().nice() == before
+
+
+def test_who_steps_back_does_so_on_this_system() -> None:
+    code = (
+        "import psutil; from qwen_desktop.process.priority import put_below_others; "
+        "before = psutil.Process().nice(); put_below_others(); print(psutil.Process().nice() != before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.strip() == "True"
