@@ -117,6 +117,7 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
         (QT_TRANSLATE_NOOP("fit", "State"), exact_size(memory.state_bytes) if memory.state_bytes else ""),
         (QT_TRANSLATE_NOOP("fit", "Computing"), exact_size(memory.compute_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Pictures"), exact_size(memory.mmproj_bytes) if memory.mmproj_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "Draft model"), exact_size(memory.draft_bytes) if memory.draft_bytes else ""),
         (QT_TRANSLATE_NOOP("fit", "The engine"), exact_size(memory.overhead_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Together"), exact_size(memory.total_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Free now"), exact_size(verdict.free_bytes)),

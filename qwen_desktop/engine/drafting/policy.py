@@ -44,7 +44,7 @@ class Costs:
     def cost(self, guesses: int) -> float:
         """Of a step with so many guesses (``FEW`` or ``MANY``)."""
         times = self._times[guesses]
-        return _typical(times) if times else _USUAL[guesses]
+        return typical(times) if times else _USUAL[guesses]
 
     def took(self, guesses: int, times: float) -> None:
         """A step with so many guesses took that."""
@@ -83,6 +83,11 @@ class Drafts:
         """Do a little of what is to be done before anything can be guessed."""
         self._lookup.index(_SLICE)
 
+    @property
+    def plain_due(self) -> bool:
+        """Whether the next step is to be one without guesses."""
+        return self._guessed_steps >= _PLAIN_AFTER
+
     def next(self, most: int) -> list[int]:
         """Guesses for what comes next, ``most`` at most; none where writing without is faster."""
         self.prepare()
@@ -93,7 +98,7 @@ class Drafts:
         self._most = self._decide()
         if self._at < 0 or not self._most:
             return []
-        if self._guessed_steps >= _PLAIN_AFTER:
+        if self.plain_due:
             return []
         length = next((length for length in (MANY, FEW) if length <= min(most, self._most)), 0)
         return self._lookup.draft(length) if length else []
@@ -111,7 +116,7 @@ class Drafts:
             self._costs.plain()
         else:
             self._guessed_steps += 1
-            if self._plain and (usual := _typical(self._plain)) > 0:
+            if self._plain and (usual := typical(self._plain)) > 0:
                 self._costs.took(guesses, seconds / usual)
 
     def _look(self) -> None:
@@ -146,7 +151,7 @@ class Drafts:
         return MANY if many > few * (1 if self._most == MANY else _FURTHER) else FEW
 
 
-def _typical(seconds: Sequence[float] | deque[float]) -> float:
+def typical(seconds: Sequence[float] | deque[float]) -> float:
     """The mean, without the largest where there are several: a hiccup is none of the work."""
     kept = sorted(seconds)[:-1] if len(seconds) > 3 else seconds
     return fmean(kept)

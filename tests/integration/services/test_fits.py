@@ -436,7 +436,7 @@ def test_an_answer_beside_others_teaches_the_memory_and_not_the_speed(
 def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(paths: Paths) -> None:
     values: dict[str, Any] = {
         "context": 4096, "threads": 2, "gpu_layers": 7, "flash_attention": "off", "kv_type": "q8_0", "streams": 3,
-        "experts_on_cpu": 5,
+        "experts_on_cpu": 5, "draft_model": "auto",
     }  # fmt: skip
     assert set(values) == set(LoadOptions.__struct_fields__)
 
