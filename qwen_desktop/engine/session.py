@@ -73,7 +73,7 @@ class Session:
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         # what was guessed wrongly is taken back again
         goes_back = not (model.recurrent or model.sliding)
-        self.costs = Costs() if context.shape.outputs > 1 and goes_back else None
+        self.costs = Costs(on_card=model.gpu_layers > 0) if context.shape.outputs > 1 and goes_back else None
         #: what guesses where an answer's own text does not tell, None for nothing
         self.draft_model: DraftModel | None = None
         self.batch_cells = cells

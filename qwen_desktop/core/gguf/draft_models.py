@@ -24,11 +24,11 @@ LARGE, SHARE = 8_000_000_000, 8
 _PADDING = 128
 _STRING, _INT32, _UNUSED = 8, 5, 5
 _TOKENS, _TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-#: What must be the same, besides the words.
-_SAME = tuple(
-    f"tokenizer.ggml.{name}"
-    for name in ("model", "pre", "bos_token_id", "eos_token_id", "add_bos_token", "add_eos_token")
-)
+_KEY = "tokenizer.ggml."
+#: What must be the same, besides the words; the second ones are off where nothing is said.
+_SAME, _FLAGS = (f"{_KEY}model", f"{_KEY}pre", f"{_KEY}eos_token_id"), (f"{_KEY}add_bos_token", f"{_KEY}add_eos_token")
+#: What must be where a text begins with it.
+_BEGIN, _BEGINS = f"{_KEY}bos_token_id", f"{_KEY}add_bos_token"
 #: Models that cannot go back a part of the way, by what their headers say.
 _STATE, _WINDOW = ".ssm.", ".attention.sliding_window"
 
@@ -76,15 +76,17 @@ def goes_on(header: GgufHeader) -> bool:
 
 
 def _alike(model: GgufHeader, draft: GgufHeader) -> bool:
-    if not model.metadata.get(_SAME[0]):
+    one, other = model.metadata, draft.metadata
+    same = *_SAME, *((_BEGIN,) if one.get(_BEGINS) else ())
+    if not one.get(_SAME[0]) or any(one.get(key) != other.get(key) for key in same):
         return False
-    if any(model.metadata.get(key) != draft.metadata.get(key) for key in _SAME):
+    if any(bool(one.get(key)) != bool(other.get(key)) for key in _FLAGS):
         return False
     sizes = model.vocab_size, draft.vocab_size
     if not min(sizes) or max(sizes) - min(sizes) > _PADDING:
         return False
     try:
-        if any(one != other for one, other in zip(_words_of(model), _words_of(draft), strict=False)):
+        if any(word != heard for word, heard in zip(_words_of(model), _words_of(draft), strict=False)):
             return False
         kinds = _types_of(max((model, draft), key=lambda header: header.vocab_size))
     except (OSError, ValueError):

@@ -17,6 +17,8 @@ from qwen_desktop.engine.drafting.lookup import Lookup
 FEW, MANY = 3, 15
 #: Times of a plain step, where nothing was measured.
 _USUAL = {FEW: 2.5, MANY: 7.5}
+#: The same on a graphics card, which reads its weights once for all of them: so little that it is tried.
+_ON_CARD = {FEW: 1.3, MANY: 2.0}
 #: Guessing begins where it wins so much, goes on while it wins anything, and goes further for so much more.
 _BEGIN, _STAY, _FURTHER = 1.1, 1.02, 1.05
 #: So many runs of tokens that came as expected are looked back on, each for so many tokens at most.
@@ -37,14 +39,15 @@ _SLICE = 2048
 class Costs:
     """How long steps take that verify guesses, in times of a plain step: of one model here, for all its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_card: bool = False) -> None:
+        self._usual = _ON_CARD if on_card else _USUAL
         self._times: dict[int, deque[float]] = {FEW: deque(maxlen=_STEPS), MANY: deque(maxlen=_STEPS)}
         self._plain = 0
 
     def cost(self, guesses: int) -> float:
         """Of a step with so many guesses (``FEW`` or ``MANY``)."""
         times = self._times[guesses]
-        return typical(times) if times else _USUAL[guesses]
+        return typical(times) if times else self._usual[guesses]
 
     def took(self, guesses: int, times: float) -> None:
         """A step with so many guesses took that."""

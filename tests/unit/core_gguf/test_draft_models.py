@@ -58,8 +58,8 @@ def test_the_same_vocabulary_fits_whatever_the_weights(model: GgufHeader, tmp_pa
 @pytest.mark.parametrize(
     "change",
     [
-        {"model": "llama"}, {"model": ""}, {"pre": "llama-bpe"}, {"pre": ""}, {"eos_token_id": 7}, {"bos_token_id": 7},
-        {"add_bos_token": True},
+        {"model": "llama"}, {"model": ""}, {"pre": "llama-bpe"}, {"pre": ""}, {"eos_token_id": 7},
+        {"add_bos_token": True}, {"add_eos_token": True},
     ],
 )  # fmt: skip
 def test_another_way_of_making_tokens_does_not_fit(model: GgufHeader, tmp_path: Path, change: dict[str, Any]) -> None:
@@ -67,6 +67,15 @@ def test_another_way_of_making_tokens_does_not_fit(model: GgufHeader, tmp_path: 
     changed = listed(draft, **change)
     assert fits(model, changed) is (changed.metadata == draft.metadata)
     assert fits(listed(model, **change), changed) is (change != {"model": ""})
+
+
+def test_what_no_text_begins_with_may_be_any_token(model: GgufHeader, tmp_path: Path) -> None:
+    """Converters leave it out, or say in words what is so anyway."""
+    draft = header(tmp_path, "draft", layers=1)
+    assert fits(listed(model, bos_token_id=7), listed(draft, bos_token_id="", add_bos_token=False))
+    begins = {"add_bos_token": True, "bos_token_id": 7}
+    assert fits(listed(model, **begins), listed(draft, **begins))
+    assert not fits(listed(model, **begins), listed(draft, **{**begins, "bos_token_id": 8}))
 
 
 def test_each_word_counts(model: GgufHeader, tmp_path: Path) -> None:
