@@ -6,7 +6,7 @@ The JSON object of ``--json``; bytes are bytes:
 - ``reference``, ``name``, ``quant``, ``architecture``, ``parameters``, ``active_parameters``, ``size_bytes`` (the file)
 - for ``context`` tokens (what was asked for, at most what the model can see), ``kv_type`` and ``streams`` (chats in
   memory, each with that context): ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``,
-  ``mmproj_bytes``, ``overhead_bytes``, together ``total_bytes``
+  ``mmproj_bytes``, ``draft_bytes`` (the small model that guesses), ``overhead_bytes``, together ``total_bytes``
 - ``free_bytes``: what is free here now, graphics memory included; ``missing_bytes``: what lacks when nothing fits
 - ``verdict``: fits, tight (it leaves little memory to other programs), smaller_context, slow, too_large;
   ``fitting_context``: the context it is about; ``max_context``: the largest that fits (0 for none); ``gpu_layers``: how
