@@ -21,7 +21,9 @@ from tests import gguf_files
 @functools.cache
 def _made(options: tuple[tuple[str, Any], ...]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        path = gguf_files.write(Path(folder) / "a.gguf", vocab=320, layers=1, width=32, hidden=64, **dict(options))
+        path = gguf_files.write(
+            Path(folder) / "a.gguf", **({"vocab": 320, "layers": 1, "width": 32, "hidden": 64} | dict(options))
+        )
         return path.read_bytes()
 
 

@@ -121,6 +121,10 @@ def models_app(guarded: Guard) -> typer.Typer:
         experts_on_cpu: Annotated[
             int | None, typer.Option(metavar="N", help="Layers whose experts stay on the processor.")
         ] = None,
+        draft: Annotated[
+            str | None,
+            typer.Option(metavar="MODEL", help="A small model that guesses for it; auto for one that fits, or off."),
+        ] = None,
         alias: Annotated[
             str | None,
             typer.Option(metavar="NAME", help="A name that commands know it by too; an empty one takes it away."),
@@ -132,7 +136,7 @@ def models_app(guarded: Guard) -> typer.Typer:
         from qwen_desktop.cli.models_library import options as work  # noqa: PLC0415 - only for this command
         from qwen_desktop.core.model_ref import LoadOptions  # noqa: PLC0415
 
-        wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type, streams, experts_on_cpu)
+        wanted = LoadOptions(context, threads, gpu_layers, flash_attention, kv_type, streams, experts_on_cpu, draft)
         guarded(lambda run: work(run, name, wanted=wanted, alias=alias, reset=reset), as_json=as_json)
 
     @app.command()

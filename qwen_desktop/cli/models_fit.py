@@ -6,7 +6,7 @@ The JSON object of ``--json``; bytes are bytes:
 - ``reference``, ``name``, ``quant``, ``architecture``, ``parameters``, ``active_parameters``, ``size_bytes`` (the file)
 - for ``context`` tokens (what was asked for, at most what the model can see), ``kv_type`` and ``streams`` (chats in
   memory, each with that context): ``weights_bytes``, ``kv_bytes``, ``state_bytes``, ``compute_bytes``,
-  ``mmproj_bytes``, ``overhead_bytes``, together ``total_bytes``
+  ``mmproj_bytes``, ``draft_bytes`` (the small model that guesses), ``overhead_bytes``, together ``total_bytes``
 - ``free_bytes``: what is free here now, graphics memory included; ``missing_bytes``: what lacks when nothing fits
 - ``verdict``: fits, tight (it leaves little memory to other programs), smaller_context, slow, too_large;
   ``fitting_context``: the context it is about; ``max_context``: the largest that fits (0 for none); ``gpu_layers``: how
@@ -117,6 +117,7 @@ def rows(found: FileFit) -> list[tuple[str, str]]:
         (QT_TRANSLATE_NOOP("fit", "State"), exact_size(memory.state_bytes) if memory.state_bytes else ""),
         (QT_TRANSLATE_NOOP("fit", "Computing"), exact_size(memory.compute_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Pictures"), exact_size(memory.mmproj_bytes) if memory.mmproj_bytes else ""),
+        (QT_TRANSLATE_NOOP("fit", "Draft model"), exact_size(memory.draft_bytes) if memory.draft_bytes else ""),
         (QT_TRANSLATE_NOOP("fit", "The engine"), exact_size(memory.overhead_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Together"), exact_size(memory.total_bytes)),
         (QT_TRANSLATE_NOOP("fit", "Free now"), exact_size(verdict.free_bytes)),

@@ -11,11 +11,12 @@ The JSON object of ``list --json``: ``folder`` (where ours lie) and ``models``, 
 - ``template_fault``: null or a sentence; ``template_repaired``
 - ``kind``: chat, embedding (for ``qwen-desktop embed``) or reranker
 - ``alias``: the name that commands know it by too, "" for none; ``options``: ``context``, ``threads``, ``gpu_layers``,
-  ``flash_attention``, ``kv_type``, ``streams`` (chats in memory) and ``experts_on_cpu`` that it is loaded with, each
-  null where the settings decide
+  ``flash_attention``, ``kv_type``, ``streams`` (chats in memory), ``experts_on_cpu`` and ``draft_model`` (the path of
+  the small model that guesses for it, "auto" or "off") that it is loaded with, each null where the settings decide
 - ``made_from``: what it was made from by ``models quantize``, or ""; ``quality``: null, or what was measured then
 
-``options --json`` prints ``id``, ``name``, ``alias`` and ``options`` of one model.
+``options --json`` prints ``id``, ``name``, ``alias`` and ``options`` of one model, and ``draft_models``: the paths of
+installed ones that may guess for it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from qwen_desktop.core.models import InstalledModel
 from qwen_desktop.core.quality import verdict
 from qwen_desktop.core.settings import setting
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text, fill, shown
+from qwen_desktop.services.draft_models import AUTO, OFF
 from qwen_desktop.services.events import Notified
 
 _FROM = {
@@ -114,19 +116,30 @@ async def options(
         await library.scan()
         model = library.named(name)
         asked = {key: value for key, value in structs.asdict(wanted or LoadOptions()).items() if value is not None}
+        draft = asked.get("draft_model")
+        if draft not in (None, OFF, AUTO):
+            asked["draft_model"] = library.named(draft).path
+            await services.draft_models.check(model.path, asked["draft_model"])
         if asked or reset or alias is not None:
             before = LoadOptions() if reset else model.options
             await library.set_options(model.id, structs.replace(before, **asked), alias=alias)
         model = library.find(model.id) or model
+        offered = await services.draft_models.offered(model.path)
     console = run.console
     if run.as_json:
         plain = structs.asdict(model.options)
-        console.object({"id": model.id, "name": model.name, "alias": model.alias, "options": plain})
+        drafts = [each.path for each in offered]
+        console.object(
+            {"id": model.id, "name": model.name, "alias": model.alias, "options": plain, "draft_models": drafts}
+        )
         return 0
     console.line(harmless(f"{model.name} {model.quant}".strip()))
     settings = QT_TRANSLATE_NOOP("library", "as the settings say")
     for key, value in structs.asdict(model.options).items():
-        console.line(f"  {setting(f'engine.{key}').info.title:30}{settings if value is None else value}")
+        console.line(f"  {setting(f'engine.{key}').info.title:30}{settings if value is None else harmless(str(value))}")
+    if offered:
+        names = ", ".join(harmless(f"{each.name} {each.quant}".strip()) for each in offered)
+        console.line(f"  {QT_TRANSLATE_NOOP('library', 'Could guess for it'):30}{names}")
     console.line(f"  {QT_TRANSLATE_NOOP('library', 'Alias'):30}{harmless(model.alias) or '-'}")
     return 0
 
@@ -240,7 +253,7 @@ def _remarks(model: InstalledModel) -> list[str]:
         (setting(f"engine.{k}").info.title, v) for k, v in structs.asdict(model.options).items() if v is not None
     ]
     if options:
-        told = ", ".join(f"{title} {value}" for title, value in options)
+        told = ", ".join(f"{title} {harmless(str(value))}" for title, value in options)
         remarks.append(fill(QT_TRANSLATE_NOOP("library", "Loaded with: {options}"), {"options": told}))
     return remarks
 

@@ -343,6 +343,8 @@ class LocalInfo(Struct, frozen=True):
     cards: tuple[CardPart, ...] = ()
     #: a part of what a conversation has evaluated can be forgotten, and the rest stays (hybrids: up to a checkpoint)
     goes_back: bool = True
+    #: the small model that guesses for it, "" for none; it is counted into the memory
+    draft_model: str = ""
     #: what its card recommends for answers that begin with thinking, and for others
     thinking_sampling: Sampling = Sampling()
     direct_sampling: Sampling = Sampling()
@@ -413,8 +415,9 @@ class LoadRequest(Struct, frozen=True):
     programs, where the system lets us.
 
     What conversations have evaluated is kept in ``cache_folder`` ("" for nowhere), in ``cache_bytes`` at most. Unless
-    ``drafts`` is "off", tokens that are likely to come are guessed and verified together, where that proves faster; a
-    small model at ``draft_model`` may guess them ("" for none).
+    ``drafts`` is "off", tokens that are likely to come are guessed and verified together, where that proves faster. A
+    small model at ``draft_model`` guesses where the text itself does not tell ("" and "off" for none; "auto", one that
+    fits, until ``services.draft_models`` has found it).
 
     For the ``purpose`` "embed" no conversation's context is made, and a model that only embeds or reranks is welcome.
     """

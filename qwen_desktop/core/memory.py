@@ -69,6 +69,8 @@ _LARGE_STATE = 32 << 20
 
 #: So many rows of logits a context has room for where guessed tokens are verified together: 15, and the one before.
 DRAFT_ROWS = 16
+#: A small model that guesses for another one sees so many tokens of a conversation, and reads so many at once.
+DRAFT_CONTEXT, DRAFT_CHUNK = 2048, 64
 
 _F32 = 4
 _STEP = 256
@@ -86,8 +88,8 @@ class Use(Struct, frozen=True):
     """How a model shall be loaded: tokens of context of each conversation, type of the KV cache, tokens evaluated at
     once (0: as the engine chooses), flash attention ("auto", "on", "off"), layers on graphics cards (None: as many as
     fit), threads for answers (None: as the engine chooses), companions' bytes (mmproj), conversations in memory at once
-    (each has the whole context), layers whose experts stay on the processor (None: as many as do not fit), and threads
-    for prompts (None: as for answers)."""
+    (each has the whole context), layers whose experts stay on the processor (None: as many as do not fit), threads
+    for prompts (None: as for answers), and the small model that guesses for it, with its bytes."""
 
     context: int = 8192
     kv_type: str = "f16"
@@ -99,6 +101,8 @@ class Use(Struct, frozen=True):
     streams: int = 1
     experts_on_cpu: int | None = None
     read_threads: int | None = None
+    draft_model: str = ""
+    draft_bytes: int = 0
 
 
 class MemoryNeed(Struct, frozen=True):
@@ -112,6 +116,7 @@ class MemoryNeed(Struct, frozen=True):
     overhead_bytes: int
     total_bytes: int
     device_bytes: int = 0
+    draft_bytes: int = 0
 
 
 class Correction(Struct, frozen=True):
@@ -294,7 +299,8 @@ def estimate(
         compute_bytes=compute,
         mmproj_bytes=use.mmproj_bytes,
         overhead_bytes=overhead,
-        total_bytes=shape.weights_bytes + kv + state + compute + use.mmproj_bytes + overhead,
+        total_bytes=shape.weights_bytes + kv + state + compute + use.mmproj_bytes + overhead + use.draft_bytes,
+        draft_bytes=use.draft_bytes,
     )
 
 

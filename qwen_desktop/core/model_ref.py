@@ -15,7 +15,8 @@ class LoadOptions(Struct, frozen=True, omit_defaults=True):
 
     ``context`` counts tokens, ``gpu_layers`` layers on graphics devices, ``experts_on_cpu`` those among them whose
     experts stay on the processor, ``streams`` conversations in memory. ``flash_attention`` is "auto", "on" or "off",
-    ``kv_type`` a cache that the engine makes (``core.memory.CACHES``).
+    ``kv_type`` a cache that the engine makes (``core.memory.CACHES``), ``draft_model`` the file of a small model that
+    guesses for this one, "off" for none and "auto" for an installed one that fits.
     """
 
     context: int | None = None
@@ -25,6 +26,7 @@ class LoadOptions(Struct, frozen=True, omit_defaults=True):
     kv_type: str | None = None
     streams: int | None = None
     experts_on_cpu: int | None = None
+    draft_model: str | None = None
 
 
 class GuideRef(Struct, frozen=True, tag="guide"):

@@ -118,7 +118,7 @@ def device_bytes(shape: Shape, use: Use, memory: MemoryNeed, placed: Placement) 
     layers = repeating(shape, placed)
     cache = (memory.kv_bytes + memory.state_bytes) * layers / max(1, shape.layers)
     weights = output + layers * _layer(shape) - _kept_bytes(shape, placed)
-    return int(weights + cache + memory.compute_bytes + use.mmproj_bytes)
+    return int(weights + cache + memory.compute_bytes + use.mmproj_bytes + use.draft_bytes)
 
 
 def host_bytes(shape: Shape, use: Use, memory: MemoryNeed, placed: Placement) -> tuple[int, int]:

@@ -192,6 +192,16 @@ class EngineSettings(Struct, frozen=True):
         applies="next load",
         labels=(QT_TRANSLATE_NOOP("settings", "Where it is faster"), QT_TRANSLATE_NOOP("settings", "Never")),
     )] = "auto"
+    draft_model: Annotated[Literal["off", "auto"], Info(
+        QT_TRANSLATE_NOOP("settings", "Draft model"),
+        QT_TRANSLATE_NOOP(
+            "settings",
+            "A small installed model with the same tokens guesses for models of 8B and more, where that proves faster."
+            " It takes memory of its own.",
+        ),
+        applies="next load",
+        labels=(QT_TRANSLATE_NOOP("settings", "None"), QT_TRANSLATE_NOOP("settings", "Where one fits")),
+    )] = "off"
     priority: Annotated[bool, Info(
         QT_TRANSLATE_NOOP("settings", "Answers before other programs"),
         QT_TRANSLATE_NOOP(

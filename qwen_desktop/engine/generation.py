@@ -28,7 +28,9 @@ from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import adapters
 from qwen_desktop.engine.adapters import Use
 from qwen_desktop.engine.call_text import CALL, CALLED
+from qwen_desktop.engine.drafting.draft_model import DraftModel
 from qwen_desktop.engine.drafting.policy import Costs, Drafts
+from qwen_desktop.engine.drafting.worth import PROBE, Act, Next
 from qwen_desktop.engine.going_on import Written
 from qwen_desktop.engine.grammar import Constraint
 from qwen_desktop.engine.llama import Model
@@ -58,7 +60,7 @@ class Generation:
     ``marks`` are the ids of the tokens that open and close thinking, None where the vocabulary has none. ``emit`` gets
     events as they come. ``constraint`` keeps the answer to a form, but not its thought. ``use`` are its adapters. With
     ``costs`` it may be written ahead: what is likely to come is guessed and verified together, each token chosen as it
-    would be without. ``close`` it in any case.
+    would be without; what its own text does not tell ``draft_model`` may guess. ``close`` it in any case.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Generation:
         constraint: Constraint | None = None,
         use: Use | None = None,
         costs: Costs | None = None,
+        draft_model: DraftModel | None = None,
     ) -> None:
         self.prompt = prompt
         self.request = request
@@ -129,6 +132,12 @@ class Generation:
         self._constraint = constraint
         self._replay: Iterator[Piece] | None = None
         self._drafts = Drafts(self.tokens, costs) if costs is not None else None
+        self._draft_model = draft_model if costs is not None and request.again is None else None
+        #: what comes next, where that was guessed already; whether the other model guessed it, and ever did; how many
+        #: tokens were written since it was looked at, and since it guessed
+        self._guesses: list[int] | None = None
+        self._modelled = self._by_model = False
+        self._unseen = self._without = 0
         #: in which steps it was written when it is made again, the next one last
         then = request.again.written if request.again is not None else ()
         self._then = [list(step) for step in reversed(then)]
@@ -144,7 +153,7 @@ class Generation:
         """Free what it holds of llama.cpp."""
         self._sampler.close()
         self._use.release()
-        self._drafts = None  # an index of megabytes, and who holds the sequence is remembered
+        self._drafts = self._draft_model = None  # an index of megabytes, and who holds the sequence is remembered
 
     def disown(self) -> None:
         """Its conversation was forgotten: it belongs to none any more, and nothing that was kept of it is used."""
@@ -256,16 +265,54 @@ class Generation:
 
     def _draft(self, sequence: Sequence, *, ahead: bool) -> list[int]:
         """What is likely to come after the last token."""
-        shape, drafts = sequence.context.shape, self._drafts
+        drafts = self._drafts
         if drafts is None:
             return []
-        # not to the very end, so that a beginning in the small context is no longer than one that comes token by token
-        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens))
-        most = max(0, min(room, self._steering.limit - self._written) - 1)
+        most = self._most(sequence)
         if self.request.again is None:
-            return drafts.next(most) if ahead else []
+            guesses, self._guesses = self._guesses, None
+            if not ahead:
+                return []
+            return drafts.next(most) if guesses is None else guesses[:most]
         length = self._then[-1][0] - 1 if self._then else 0
         return drafts.again(length) if 0 < length <= most else []
+
+    def _most(self, sequence: Sequence) -> int:
+        """How many guesses can be verified with the next token."""
+        shape = sequence.context.shape
+        # not to the very end, so that a beginning in the small context is no longer than one that comes token by token
+        room = min(shape.outputs, shape.chunk, sequence.size - len(self.tokens))
+        return max(0, min(room, self._steering.limit - self._written) - 1)
+
+    def look_ahead(self) -> Next | None:
+        """Guess what comes next, before ``next_piece(ahead=True)``. Where the draft model has to compute for that: what
+        it shall do, for ``work_ahead``."""
+        self._guesses, self._modelled = None, False
+        model, drafts = self._draft_model, self._drafts
+        if model is None or drafts is None or self.reading or self.missing != 1:
+            return None
+        most = self._most(self._in_sequence())
+        self._guesses = drafts.next(most)
+        if self._guesses or drafts.plain_due or not (model.worth.on or self._unseen >= PROBE):
+            return None
+        what = model.worth.next(model.missing(self.tokens), unseen=self._unseen, without=self._without, most=most)
+        if what is None:
+            self._unseen = 0  # it is tried again some tokens later
+        return what
+
+    def work_ahead(self, what: Next) -> int:
+        """Have the draft model do that; returns with how many tokens. Raises what it raises."""
+        model = self._draft_model
+        if model is None:
+            return 0
+        count, found = model.do(what, self.tokens)
+        if what.act is Act.PROBE:
+            self._unseen = 0
+            for guess, token in zip(found, self.tokens[-PROBE:], strict=True):
+                model.worth.came(int(guess == token), int(guess != token))
+        elif what.act is Act.GUESS:
+            self._guesses, self._modelled, self._without = found, bool(found), 0
+        return count
 
     def next_tokens(self, most: int) -> list[int]:
         """Of what is to be read, what can be evaluated at once."""
@@ -296,6 +343,8 @@ class Generation:
                 self._drafts.prepare()
         elif self._drafts is not None:
             self._drafts.took(piece.wanted - 1, effort)
+        if self._draft_model is not None:
+            self._draft_model.worth.passed(effort, plain=not self.reading and piece.wanted == 1)
         if piece.wanted:
             try:
                 self._choose_all(context, piece, row)
@@ -311,6 +360,7 @@ class Generation:
         """Choose a token, and one more behind each guess that was it; what was evaluated beyond is forgotten."""
         sequence, draft = piece.sequence, piece.tokens[len(piece.tokens) - piece.wanted + 1 :]
         self._drafted += len(draft)
+        self._by_model |= self._modelled
         writes = self._written > 0
         kept = 0
         try:
@@ -319,6 +369,8 @@ class Generation:
                 self._choose(context, row - piece.wanted + kept)
                 guessed = kept <= len(draft) and self._written > before and self.tokens[-1] == draft[kept - 1]
                 self._accepted += guessed
+                if self._draft_model is not None and self._modelled and kept <= len(draft) and self.reason is None:
+                    self._draft_model.worth.came(int(guessed), int(not guessed))
                 if self.reason is not None or not guessed:
                     break
         finally:
@@ -369,6 +421,7 @@ class Generation:
             self.steps = self._in_sequence().all_steps()
             self._first = self._flushed = self._lived = now
         self._written += 1
+        self._unseen, self._without = self._unseen + 1, self._without + 1
         self._last = now
         self.tokens.append(token)
         self._take(token, now)
@@ -418,12 +471,16 @@ class Generation:
     @property
     def written_steps(self) -> tuple[tuple[int, int, int], ...]:
         """The steps that wrote it, nothing where that was token by token."""
-        return tuple((size, kept, times) for size, kept, times in self._written_in) if self._drafted else ()
+        exact = self._drafted and not self._by_model
+        return tuple((size, kept, times) for size, kept, times in self._written_in) if exact else ()
 
     @property
     def _in_one_go(self) -> bool:
         """Whether the answer was written in the sequence that read its prompt, without a break: token by token, or in
-        ``written_steps``, and in those of the recipe where there is one."""
+        ``written_steps``, and in those of the recipe where there is one. What another model guessed cannot be told
+        again."""
+        if self._by_model:
+            return False
         return not self._strays and (not self._broken if self._drafted else self._single_steps())
 
     def _single_steps(self) -> bool:

@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from qwen_desktop.core import memory, placement, tuning, yarn
 from qwen_desktop.core.engine import Capabilities, CardPart, LoadRequest, LocalInfo, ModelInfo
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.gguf import CHATS, MODELS, Kind, NotChat, read_header
 from qwen_desktop.core.shape import Shape as ModelShape
 from qwen_desktop.core.shape import shape_of
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.engine import autotune, embedding, load_errors, pages, sampling_defaults, soft_switches, streams
 from qwen_desktop.engine.attempts import Attempts
+from qwen_desktop.engine.drafting import draft_model
 from qwen_desktop.engine.generation import memory_bytes
 from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
 from qwen_desktop.engine.llama_context import Context, ContextError, ContextShape
@@ -78,8 +80,9 @@ def load(
     pace = Pace(places, most_write=request.most_threads, most_read=most_read) if request.threads is None else None
     # with a thread on each processor the window could not even stop an answer
     put_above_others(request.priority and (request.threads or places.usual) < places.logical)
-    model, writer = None, None
+    model, writer, guessing = None, None, None
     if before is not None:
+        guessing = before.drop_draft_model(kept=True)
         model, writer = before.release(), before.kept.writer if before.kept is not None else None
         pages.trim()  # its context's memory is free for the new one
     try:
@@ -99,10 +102,10 @@ def load(
         template = Template(None if header.kind is not Kind.CHAT else request.template or header.chat_template)
         if not embeds:
             template.fit()  # before gigabytes are read for a model that would not see the question
-        if model is not None and not same:
-            model.close()
-            model = None
-        attempts = Attempts(library, request, header, shape, model, progress=progress, base=base.own)
+        model = _kept(model, if_so=same)
+        guessing = _kept(guessing, if_so=same and guessing is not None and guessing.header.path == request.draft_model)
+        beside = guessing.copied_bytes if guessing is not None else 0
+        attempts = Attempts(library, request, header, shape, model, progress=progress, base=base.own + beside)
         model = None  # theirs now, also when they fail
         context = attempts.run(
             lambda loaded, room, every: _context(
@@ -117,12 +120,12 @@ def load(
             )
         )
     except BaseException:
-        if model is not None:
-            model.close()
+        for each in (model, guessing):
+            _kept(each, if_so=False)
         raise
     model = context.model
     template.set_tokens(bos=model.bos, eos=model.eos)
-    seconds, held = time.monotonic() - began, model.resident_bytes(base)
+    seconds, held = time.monotonic() - began, max(0, model.resident_bytes(base) - beside)
     told = attempts.notice()
     parallel, border = streams.more(library, context, request.streams), _border(request, context)
     info = _info(library, request, shape, context, template, seconds=seconds, held=held, told=told)
@@ -152,7 +155,47 @@ def load(
         chat=header.kind is Kind.CHAT,
     )
     session.info = replace(info, capabilities=able)
+    _add_draft_model(library, request, flag, session, guessing, base=base)
     return session
+
+
+def _kept(model: Model | None, *, if_so: bool) -> Model | None:
+    """Weights, where there are any, or None once they are freed."""
+    if model is None or if_so:
+        return model
+    model.close()
+    return None
+
+
+def _add_draft_model(
+    library: LlamaLibrary,
+    request: LoadRequest,
+    flag: Flag,
+    session: Session,
+    kept: Model | None,
+    *,
+    base: main_memory.Resident,
+) -> None:
+    """Have a small model guess for this one, where that is asked for: ``kept`` are its weights, where they are loaded.
+    Where it cannot be had, a notice says so, and the answers come without."""
+    costs, info = session.costs, session.info
+    if not request.draft_model or costs is None:
+        _kept(kept, if_so=False)
+        return
+    try:
+        made = draft_model.load(library, request.draft_model, session.context, flag, costs, kept=kept)
+    except AppError as error:
+        log.warning("draft_model.refused code=%s", error.problem.what.code)
+        session.info = replace(info, notices=(*info.notices, error.problem.what))
+        return
+    session.guesses_with(made)
+    if session.pace is not None:
+        made.context.set_threads(write=session.pace.write.threads, read=session.pace.read.threads)
+    if info.local is not None:
+        resident = max(info.local.resident_bytes, session.model.resident_bytes(base))
+        mapped = info.local.mapped_bytes + (made.model.mapped_bytes if main_memory.resident().files else 0)
+        local = replace(info.local, resident_bytes=resident, mapped_bytes=mapped, draft_model=made.model.header.name)
+        session.info = replace(info, local=local)
 
 
 def _border(request: LoadRequest, context: Context) -> int:

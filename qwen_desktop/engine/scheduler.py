@@ -23,7 +23,8 @@ from qwen_desktop.engine.batch import Batch, Step
 from qwen_desktop.engine.embedding import Embedding
 from qwen_desktop.engine.gate import Gate
 from qwen_desktop.engine.job import Call, Job
-from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError
+from qwen_desktop.engine.llama_context import AbortedError, Context, ContextError, DecodeError, Piece
+from qwen_desktop.engine.llama_sampler import NotNumbersError
 
 if TYPE_CHECKING:
     from qwen_desktop.engine.session import Session
@@ -135,6 +136,8 @@ class Scheduler:
         ready = self._placed(self._next()) if self._jobs else []
         if ready and ready[0].made.sequence is not None:
             ahead = sum(not job.made.reading for job in self._jobs) == 1  # others would wait for what may be in vain
+            if ahead and not self._look_ahead(ready[0]):
+                return
             talks: list[Step] = [(job, job.made.next_piece(ahead=ahead)) for job in ready]
             self._work(ready[0].made.sequence.context, talks, self._jobs, gives_way=False)
         if self._jobs:
@@ -242,6 +245,28 @@ class Scheduler:
             if job.made.reason is not None:
                 self._finish(job, among)
         self._watch(context, steps, seconds, reading=reading)
+
+    def _look_ahead(self, job: Job) -> bool:
+        """Have guessed what comes next in an answer; False when that was ended."""
+        draft_model, what = self._session.draft_model, job.made.look_ahead()
+        if what is None or draft_model is None:
+            return True
+        if not self._gate.open([job.call]):
+            return False
+        count, effort = 0, self._effort()
+        piece = Piece(draft_model.context.sequences[0], (0,) if what.length else (0, 0))
+        try:
+            with self._paced(draft_model.context, [(job, piece)]):
+                count = job.made.work_ahead(what)
+        except AbortedError:
+            return False
+        except (DecodeError, ContextError, NotNumbersError) as error:
+            log.warning("draft_model.failed kind=%s", type(error).__name__)
+            self._session.drop_draft_model()  # answers go on without it
+        finally:
+            self._gate.close()
+            draft_model.worth.took(what.act, count, self._effort() - effort)
+        return True
 
     def _end_cancelled(self, among: list[Job] | deque[Job]) -> None:
         for job in [job for job in among if job.call.cancelled]:

@@ -19,6 +19,7 @@ from qwen_desktop.core.engine import (
 from qwen_desktop.core.parts import Part, Role, TextPart, thinking_text, visible_text
 from qwen_desktop.core.tuning import ROWS
 from qwen_desktop.engine import going_on, prompt, recipes, sampling_defaults
+from qwen_desktop.engine.drafting.draft_model import DraftModel
 from qwen_desktop.engine.drafting.policy import Costs
 from qwen_desktop.engine.generation import Generation
 from qwen_desktop.engine.grammar import Grammars
@@ -72,7 +73,9 @@ class Session:
         self._marks = (model.single_token(OPEN), model.single_token(CLOSE))
         # what was guessed wrongly is taken back again
         goes_back = not (model.recurrent or model.sliding)
-        self._costs = Costs() if context.shape.outputs > 1 and goes_back else None
+        self.costs = Costs(on_card=model.gpu_layers > 0) if context.shape.outputs > 1 and goes_back else None
+        #: what guesses where an answer's own text does not tell, None for nothing
+        self.draft_model: DraftModel | None = None
         self.batch_cells = cells
         self.batch_width = batch_width
         self._ahead: dict[Sequence, Callable[[], None]] = {}
@@ -92,7 +95,25 @@ class Session:
         """End the session: free the context and hand its model on. Nobody may be counting with it."""
         self.keep(lambda: False)
         self.sequences.close()
+        self.drop_draft_model()
         return self.model
+
+    def guesses_with(self, draft_model: DraftModel) -> None:
+        """Use that for what comes from now on."""
+        self.draft_model = draft_model
+        self.beside += 1  # its memory is none of what the model takes
+
+    def drop_draft_model(self, *, kept: bool = False) -> Model | None:
+        """Go on without it; returns its weights where they are to be ``kept``."""
+        dropped, self.draft_model = self.draft_model, None
+        if dropped is None:
+            return None
+        self.beside -= 1
+        model = dropped.release()
+        if kept:
+            return model
+        model.close()
+        return None
 
     def count(self, request: GenerateRequest) -> int:
         """Tokens of the prompt, rendered whole. Safe on another thread while an answer runs. Raises ``UserFacing``."""
@@ -149,7 +170,8 @@ class Session:
                 began=began,
                 constraint=constraint,
                 use=use,
-                costs=self._costs if not request.batch else None,
+                costs=self.costs if not request.batch else None,
+                draft_model=self.draft_model if not request.batch else None,
             )
         except BaseException:
             use.release()
@@ -255,6 +277,8 @@ class Session:
                 self._ahead.pop(sequence, None)
                 sequence.forget()
                 sequence.key, sequence.keep = "", False
+        if self.draft_model is not None:  # it does not know whose words it has read
+            self.draft_model.context.sequences[0].forget()
         self._writings.forget(keys)
 
     def _prepare(self, sequence: Sequence, generation: Generation, mode: ThinkingMode) -> None:

@@ -18,6 +18,7 @@ JOBS: dict[str, str] = {
     "hardware.probe": "qwen_desktop.hardware.probe:as_job",
     "gguf.adapter": "qwen_desktop.jobs.adapters:look",
     "gguf.adapter_fits": "qwen_desktop.jobs.adapters:fits",
+    "gguf.draft_model": "qwen_desktop.jobs.draft_models:look",
     "gguf.header": "qwen_desktop.hub.importers:header",
     "history.copy": "qwen_desktop.jobs.exports.job:copied",
     "history.export": "qwen_desktop.jobs.exports.job:export",
@@ -60,6 +61,7 @@ DEADLINES_S: dict[str, float] = {
     "document.read": 120,  # it ends itself before that (core.documents.Limits)
     "gguf.adapter": 120,
     "gguf.adapter_fits": 30,
+    "gguf.draft_model": 60,
     "gguf.header": 30,
     "history.import_places": 30,
     "library.inspect": 180,

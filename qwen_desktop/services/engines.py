@@ -54,7 +54,8 @@ class Engines:
     computer. ``needs`` says how many bytes of main memory must be free for a load, and ``free`` how many are; without
     them one model stays beside the guide. ``tuned`` fills in what was measured where a load leaves the choice to the
     engine: at the load, so that a result that comes while the model is in memory never has a conversation read anew.
-    ``kept`` says then where it keeps what it has read. A minute has ``minute_s`` seconds.
+    ``kept`` says then where it keeps what it has read, ``guessing`` which small model guesses for it. A minute has
+    ``minute_s`` seconds.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Engines:
         needs: Callable[[LoadRequest], Awaitable[int]] | None = None,
         tuned: Callable[[LoadRequest], LoadRequest] | None = None,
         kept: Callable[[LoadRequest], Awaitable[LoadRequest]] | None = None,
+        guessing: Callable[[LoadRequest], Awaitable[LoadRequest]] | None = None,
         profile: Callable[[], Profile] = lambda: USUAL,
         free: Callable[[], Memory] = memory.read,
         clock: Callable[[], float] = time.monotonic,
@@ -83,6 +85,7 @@ class Engines:
         self._needs = needs
         self._tuned = tuned or partial(filled, tuning=None)
         self._kept = kept
+        self._guessing = guessing
         self._profile = profile
         self._free = free
         self._clock = clock
@@ -360,7 +363,7 @@ class Engines:
                 engine = record.engine = self._factory()
                 engine.on_end(partial(self._on_end, record, engine))
             record.request = request
-            asked = self._tuned(request)
+            asked = self._tuned(await self._with_draft_model(request))
             if self._kept is not None and request.path != self._guide:  # which reads so fast that nothing need be kept
                 asked = await self._kept(asked)
             async for progress in engine.load(asked):
@@ -382,6 +385,12 @@ class Engines:
         self._rest(record)
         for notice in info.notices:
             self._bus.publish(Notified(notice))
+
+    async def _with_draft_model(self, request: LoadRequest) -> LoadRequest:
+        """``request`` with the file of the model that guesses for it, "" for none."""
+        if self._guessing is None or request.path == self._guide:
+            return structs.replace(request, draft_model="")
+        return await self._guessing(request)
 
     def _give_up_unwanted(self) -> None:
         """End the loads that nobody waits for any more: one that runs, only when another one waits for it."""
@@ -419,7 +428,7 @@ class Engines:
                 if not others:
                     return
                 if needs is None and self._needs is not None:
-                    needs = await self._needs(self._tuned(request))
+                    needs = await self._needs(self._tuned(await self._with_draft_model(request)))
                 # Of models on a graphics card there is one: what cards have free is not ours to foretell.
                 on_cards = [record for record in others if record.local is not None and record.local.gpu_layers]
                 crowd = on_cards if request.gpu_layers != 0 else []

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -44,6 +44,7 @@ from qwen_desktop.hub.names import is_gguf
 from qwen_desktop.hub.remote_header import RemoteHeader
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.services.catalogue import Catalogue
+from qwen_desktop.services.draft_models import DraftModels
 from qwen_desktop.services.events import (
     CatalogueChanged,
     EngineChanged,
@@ -106,6 +107,7 @@ class Fits:
         secrets: Secrets | None = None,
         installed: Callable[[], Iterable[InstalledModel]] = tuple,
         options: Callable[[str], LoadOptions] = lambda _path: LoadOptions(),
+        draft_models: DraftModels | None = None,
     ) -> None:
         self._machines = machines
         self._jobs = jobs
@@ -117,6 +119,7 @@ class Fits:
         self._secrets = secrets
         self._installed = installed
         self._options = options
+        self._draft_models = draft_models
         #: the installed files that are not loaded as the settings say
         self._own = self._with_options()
         self._known = _read(self._file)
@@ -154,6 +157,11 @@ class Fits:
         given = LoadOptions(context=context or None, kv_type=kv_type)
         options = profiled(merged(self._settings.engine, own, given), self.profile)
         use = Use(**options, mmproj_bytes=mmproj_bytes)
+        if path and self._draft_models is not None:
+            drafted = self._draft_models.known_bytes(path, use.draft_model)
+            if drafted is None:  # it is looked for, and told of then
+                self._later(self._look_for_draft_model(path, use.draft_model))
+            use = replace(use, draft_bytes=drafted or 0)
         return replace(use, kv_type=memory.chosen(use.kv_type))
 
     @property
@@ -264,6 +272,14 @@ class Fits:
         """The installed file of that name in the catalogue, "" for none."""
         return next((item.path for item in self._installed() if _name(item.repo, item.quant) == name), "")
 
+    async def _look_for_draft_model(self, path: str, wish: str) -> None:
+        """See what the small model that guesses for the one at ``path`` takes."""
+        models = self._draft_models
+        if path and models is not None and models.known_bytes(path, wish) is None:
+            await models.bytes_of(path, wish)
+            self._verdicts.clear()
+            self._tell()
+
     def _tell(self) -> None:
         self._bus.publish(FitsChanged())
 
@@ -289,7 +305,9 @@ class Fits:
             machine = self._without_models(machine)
         else:
             machine = replace(machine, memory=Memory(memory_bytes, memory_bytes), gpus=(), unused_gpus=())
-        use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes, path=header.path or self._path(name))
+        path = header.path or self._path(name)
+        await self._look_for_draft_model(path, self.use(path=path).draft_model)
+        use = self.use(context, kv_type=kv_type, mmproj_bytes=header.mmproj_bytes, path=path)
         correction = self._correction(machine, header, name, use)
         verdict = replace(fit(found.shape, use, machine, correction), exact=True)
         asked = verdict.memory
@@ -354,6 +372,8 @@ class Fits:
             mmproj_bytes=header.mmproj_bytes,
             streams=request.streams or 1,
         )
+        if self._draft_models is not None:
+            use = replace(use, draft_bytes=await self._draft_models.bytes_of(request.path, request.draft_model))
         known = self._correction(machine, header, name, use) if machine is not None else UNCORRECTED
         return memory.needed(memory.estimate(shape, use, known))
 
@@ -451,7 +471,10 @@ class Fits:
             stats = replace(stats, decode_tokens_per_s=0.0, prompt_tokens_per_s=0.0)
         elif stats.drafted_tokens:  # it was another speed than that of token by token
             stats = replace(stats, decode_tokens_per_s=0.0)
-        task = asyncio.get_running_loop().create_task(self.learn(info, stats), name="fits.learn")
+        self._later(self.learn(info, stats))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work, name="fits.learn")
         self._learning.add(task)
         task.add_done_callback(self._learning.discard)
 

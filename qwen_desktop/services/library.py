@@ -657,6 +657,8 @@ def _names(model: InstalledModel) -> tuple[set[str], ...]:
 def _complaint(name: str, value: int | str | None) -> Text | None:
     """What is wrong with the load option ``name``, whose limits are those of the setting of the same name."""
     entry = setting(f"engine.{name}")
+    if name == "draft_model" and isinstance(value, str) and Path(value).is_absolute():  # a file
+        return None
     try:
         if value is not None:
             msgspec.convert(value, entry.type, strict=True)

@@ -27,6 +27,7 @@ from qwen_desktop.services.backup import RESTORED, Backups
 from qwen_desktop.services.catalogue import Catalogue
 from qwen_desktop.services.chat import Chat
 from qwen_desktop.services.downloads import Downloads
+from qwen_desktop.services.draft_models import DraftModels
 from qwen_desktop.services.drafts import Drafts
 from qwen_desktop.services.embeddings import EmbeddingService
 from qwen_desktop.services.engines import Engines
@@ -84,6 +85,7 @@ class Services:
         self.machines = Machines(self.jobs, self.bus, paths, lambda: self.library.folder)
         self.downloads = Downloads(self.transfers, self.library, self.preferences, self.secrets, self.bus, paths)
         self.library.before_move(self.downloads.still)
+        self.draft_models = DraftModels(self.jobs, self.library.models)
         self.fits = Fits(
             self.machines,
             self.jobs,
@@ -95,6 +97,7 @@ class Services:
             secrets=self.secrets,
             installed=self.library.models,
             options=self.library.options,
+            draft_models=self.draft_models,
         )
         self.quantizing = Quantizing(self.library, self.jobs, self.bus, paths)
         self.awake = Awake(self.bus)
@@ -111,6 +114,7 @@ class Services:
             needs=self.fits.needs,
             tuned=tunings.filled,
             kept=self.prompt_cache.filled,
+            guessing=self.draft_models.filled,
             profile=lambda: self.fits.profile,
         )
         self.prompt_cache.tells(self.engines)

@@ -2,12 +2,13 @@
 
 The real small model (``QWEN_DESKTOP_TEST_MODEL``) copies and corrects texts, and writes texts that do not repeat::
 
-    python -m tests.bench.drafts [--model PATH] [--rounds 5] [--threads 2] [--cpu]
+    python -m tests.bench.drafts [--model PATH] [--draft PATH|random] [--rounds 5] [--threads 2] [--cpu]
 
 Told are the best speeds of each kind and their ratio, and how many guesses were made and were right. Wanted: 1.3 on
 copied texts, 0.99 on others. ``--cpu`` counts the processor's seconds instead of the clock's, with one thread: the only
 figures that say anything where other programs compute. In the end both write the same in this process, where each
-token is compared: where they part, the two best must be within 1.0 of each other.
+token is compared: where they part, the two best must be within 1.0 of each other. With ``--draft`` a second model
+guesses beside the text: one at a path, or "random", one with the same tokens that is never right and must cost nothing.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ import asyncio
 import os
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import psutil
 
 from qwen_desktop.core.engine import ChatMessage, GenerateRequest, LoadRequest, Sampling, Stats
+from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.parts import PartEvent, Role, TextPart
+from qwen_desktop.engine.drafting import draft_model
 from qwen_desktop.engine.llama_context import Context
 from qwen_desktop.engine.llama_sampler import Sampler
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
-from tests.integration.engine.in_process import Steps, gap, logits
+from tests import gguf_files
+from tests.integration.engine.in_process import Steps, gap, library, logits
 
 COPIED, OTHERS, TIE = 1.3, 0.99, 1.0
 
@@ -69,11 +74,20 @@ class Side:
         self.best: dict[str, float] = {}
         self.stats: dict[str, Stats] = {}
 
-    async def load(self, model: str, threads: int) -> None:
+    async def load(self, model: str, threads: int, draft: str) -> None:
         before = {child.pid for child in psutil.Process().children(recursive=True)}
-        how = LoadRequest(model, context=2048, threads=threads, gpu_layers=0, drafts=self.drafts)  # type: ignore[arg-type]
+        how = LoadRequest(
+            model,
+            context=2048,
+            threads=threads,
+            gpu_layers=0,
+            drafts=self.drafts,
+            draft_model=draft,  # type: ignore[arg-type]
+        )
         async for _ in self.engine.load(how):
             pass
+        for notice in self.engine.info.notices if self.engine.info is not None else ():
+            print(notice)
         new = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
         self.worker = max(new, key=lambda child: child.memory_info().rss)
 
@@ -105,7 +119,7 @@ async def speeds(args: argparse.Namespace) -> bool:
     good = True
     try:
         for side in sides:
-            await side.load(args.model, args.threads)
+            await side.load(args.model, args.threads, args.draft if side.drafts == "auto" else "")
         plain, ahead = sides
         for name, texts, wanted in (("copied", COPIES, COPIED), ("others", STORIES, OTHERS)):
             for number in range(args.rounds + 1):
@@ -131,18 +145,25 @@ async def speeds(args: argparse.Namespace) -> bool:
     return good
 
 
-def written(model: str, text: str, tokens: int, outputs: int) -> list[tuple[bytes, int]]:
+def written(model: str, text: str, tokens: int, outputs: int, draft: str = "") -> list[tuple[bytes, int]]:
     """Row and token of each choice."""
     seen: list[tuple[bytes, int]] = []
     chosen = Sampler.next
 
     def choose(sampler: Sampler, made: Context, row: int, refused: int | None = None) -> int:
+        if made is not steps.session.context:
+            return chosen(sampler, made, row, refused)
         values = logits(made, row)
         token = chosen(sampler, made, row, refused)
         seen.append((values, token))
         return token
 
     steps = Steps(model, size=2048, chunk=128, outputs=outputs)
+    if draft and outputs > 1 and steps.session.costs is not None:
+        session = steps.session
+        session.guesses_with(
+            draft_model.load(library(), draft, session.context, steps.gate.flag, session.costs)  # type: ignore[arg-type]
+        )
     Sampler.next = choose  # type: ignore[method-assign, assignment]
     try:
         steps.answer(request(text, tokens))
@@ -155,7 +176,7 @@ def written(model: str, text: str, tokens: int, outputs: int) -> list[tuple[byte
 def same(args: argparse.Namespace) -> bool:
     good = True
     for text in (*COPIES, *STORIES):
-        plain, ahead = (written(args.model, text, args.tokens, outputs) for outputs in (1, 16))
+        plain, ahead = (written(args.model, text, args.tokens, outputs, args.draft) for outputs in (1, 16))
         parted = next((n for n, (a, b) in enumerate(zip(plain, ahead, strict=False)) if a[1] != b[1]), None)
         apart = gap(plain[parted][0]) if parted is not None else 0.0
         where = "the same" if parted is None else f"parts at token {parted}, where the best two are {apart:.3f} apart"
@@ -164,9 +185,17 @@ def same(args: argparse.Namespace) -> bool:
     return good
 
 
+def never_right(model: Path, folder: Path) -> str:
+    """A small model with the same tokens and random weights."""
+    pre = str(read_header(model).metadata["tokenizer.ggml.pre"])
+    shape = {"layers": 4, "width": 128, "hidden": 384}
+    return str(gguf_files.write(folder / "random.gguf", vocab_from=model, pre=pre, **shape))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=lambda path: str(Path(path).absolute()))
+    parser.add_argument("--draft", default="")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=180)
     parser.add_argument("--threads", type=int, default=2)
@@ -180,8 +209,11 @@ def main() -> int:
     psutil.cpu_percent(None)
     time.sleep(1)
     print(f"processor taken by others before the run: {psutil.cpu_percent(None):.0f} %")
-    good = asyncio.run(speeds(args))
-    return 0 if same(args) and good else 1
+    with tempfile.TemporaryDirectory() as folder:
+        if args.draft == "random":
+            args.draft = never_right(Path(args.model), Path(folder))
+        good = asyncio.run(speeds(args))
+        return 0 if same(args) and good else 1
 
 
 if __name__ == "__main__":

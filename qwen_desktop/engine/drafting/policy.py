@@ -17,6 +17,8 @@ from qwen_desktop.engine.drafting.lookup import Lookup
 FEW, MANY = 3, 15
 #: Times of a plain step, where nothing was measured.
 _USUAL = {FEW: 2.5, MANY: 7.5}
+#: The same on a graphics card, which reads its weights once for all of them: so little that it is tried.
+_ON_CARD = {FEW: 1.3, MANY: 2.0}
 #: Guessing begins where it wins so much, goes on while it wins anything, and goes further for so much more.
 _BEGIN, _STAY, _FURTHER = 1.1, 1.02, 1.05
 #: So many runs of tokens that came as expected are looked back on, each for so many tokens at most.
@@ -37,14 +39,15 @@ _SLICE = 2048
 class Costs:
     """How long steps take that verify guesses, in times of a plain step: of one model here, for all its answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_card: bool = False) -> None:
+        self._usual = _ON_CARD if on_card else _USUAL
         self._times: dict[int, deque[float]] = {FEW: deque(maxlen=_STEPS), MANY: deque(maxlen=_STEPS)}
         self._plain = 0
 
     def cost(self, guesses: int) -> float:
         """Of a step with so many guesses (``FEW`` or ``MANY``)."""
         times = self._times[guesses]
-        return _typical(times) if times else _USUAL[guesses]
+        return typical(times) if times else self._usual[guesses]
 
     def took(self, guesses: int, times: float) -> None:
         """A step with so many guesses took that."""
@@ -83,6 +86,11 @@ class Drafts:
         """Do a little of what is to be done before anything can be guessed."""
         self._lookup.index(_SLICE)
 
+    @property
+    def plain_due(self) -> bool:
+        """Whether the next step is to be one without guesses."""
+        return self._guessed_steps >= _PLAIN_AFTER
+
     def next(self, most: int) -> list[int]:
         """Guesses for what comes next, ``most`` at most; none where writing without is faster."""
         self.prepare()
@@ -93,7 +101,7 @@ class Drafts:
         self._most = self._decide()
         if self._at < 0 or not self._most:
             return []
-        if self._guessed_steps >= _PLAIN_AFTER:
+        if self.plain_due:
             return []
         length = next((length for length in (MANY, FEW) if length <= min(most, self._most)), 0)
         return self._lookup.draft(length) if length else []
@@ -111,7 +119,7 @@ class Drafts:
             self._costs.plain()
         else:
             self._guessed_steps += 1
-            if self._plain and (usual := _typical(self._plain)) > 0:
+            if self._plain and (usual := typical(self._plain)) > 0:
                 self._costs.took(guesses, seconds / usual)
 
     def _look(self) -> None:
@@ -146,7 +154,7 @@ class Drafts:
         return MANY if many > few * (1 if self._most == MANY else _FURTHER) else FEW
 
 
-def _typical(seconds: Sequence[float] | deque[float]) -> float:
+def typical(seconds: Sequence[float] | deque[float]) -> float:
     """The mean, without the largest where there are several: a hiccup is none of the work."""
     kept = sorted(seconds)[:-1] if len(seconds) > 3 else seconds
     return fmean(kept)

@@ -129,6 +129,8 @@ class StatusLine(QWidget):
             facts.append(self.tr("%n layer(s) on the graphics card", "", info.gpu_layers))
         if info.experts_on_cpu:
             facts.append(self.tr("the experts of %n layer(s) on the processor", "", info.experts_on_cpu))
+        if info.draft_model:
+            facts.append(texts.fill(self.tr("{name} guesses ahead"), name=info.draft_model))
         figures = self._run.figures if self._run is not None else None
         if figures is not None and (speed := figures.decode_tokens_per_s):
             facts.insert(0, texts.speed(speed))

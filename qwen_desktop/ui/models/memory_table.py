@@ -149,6 +149,7 @@ class MemoryTable(QWidget):
             (self.tr("State"), memory.state_bytes),
             (self.tr("Computing"), memory.compute_bytes),
             (self.tr("Pictures"), memory.mmproj_bytes),
+            (self.tr("Draft model"), memory.draft_bytes),
             (self.tr("The engine itself"), memory.overhead_bytes),
             (self.tr("Together"), memory.total_bytes),
             (self.tr("of this on the graphics card"), memory.device_bytes),

@@ -60,6 +60,7 @@ _ACTUAL: dict[str, Callable[[ModelInfo, LocalInfo], str]] = {
     "engine.gpu_layers": lambda _, local: texts.number(local.gpu_layers),
     "engine.experts_on_cpu": lambda _, local: texts.number(local.experts_on_cpu),
     "engine.kv_type": lambda _, local: texts.marked(dict(setting("engine.kv_type").choices)[local.kv_type]),
+    "engine.draft_model": lambda _, local: texts.isolated(local.draft_model),
     "engine.streams": lambda _, local: texts.number(local.parallel),
     "engine.flash_attention": lambda _, local: texts.marked(
         _ON if local.flash_attention else _FIRST if local.flash_until else _OFF  # how long is on the card above

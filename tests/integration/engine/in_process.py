@@ -134,7 +134,9 @@ class Steps:
         generation = self.session.generation
 
         def remembered(request: GenerateRequest, emit: Any, *how: Any) -> Generation:
-            emit.__self__.made = made = generation(request, emit, *how)
+            made = generation(request, emit, *how)
+            if isinstance(call := getattr(emit, "__self__", None), Call):
+                call.made = made
             return made
 
         self.session.generation = remembered  # type: ignore[method-assign]
@@ -172,3 +174,4 @@ class Steps:
     def close(self) -> None:
         self.scheduler.rest()
         self.session.sequences.close()
+        self.session.drop_draft_model()

@@ -32,13 +32,17 @@ Guess = Callable[[Drafts, int], list[int]]
 
 
 class Seen:
-    """What was computed and chosen: for each token of the answers the row of logits and the token."""
+    """What was computed and chosen: for each token of the answers the row of logits and the token. What another model
+    chose in the context ``but`` is left out."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.rows: list[tuple[bytes, int]] = []
+        self.but: Context | None = None
         chosen, seen = Sampler.next, self.rows
 
         def choose(sampler: Sampler, made: Context, row: int, refused: int | None = None) -> int:
+            if made is self.but:
+                return chosen(sampler, made, row, refused)
             values = logits(made, row)
             token = chosen(sampler, made, row, refused)
             if refused is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from qwen_desktop.core.paths import find_paths
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.draft_models import DraftModels
 from qwen_desktop.services.events import EventBus, LibraryChanged, Notified
 from qwen_desktop.services.library import Library
 from qwen_desktop.services.preferences import Preferences
@@ -28,6 +29,7 @@ class Rig:
         self.transfers = transfers or JobWorker(worker_command("jobs"))
         where: dict[str, Any] = {"home": user, "environ": {}, "system": "linux", **more}
         self.library = Library(self.jobs, self.transfers, self.preferences, self.bus, self.paths, **where)
+        self.draft_models = DraftModels(self.jobs, self.library.models)
         self.changes = 0
         self.told: list[str] = []
         self.bus.subscribe(LibraryChanged, self._count)

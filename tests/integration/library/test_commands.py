@@ -94,7 +94,7 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     installed(find_paths().models, quant="F16", seed=2)
     name = "Qwen3 0.6B:Q8_0"
     before = command(user, models_library.options, name)
-    assert before.code == 0 and before.out.count("as the settings say") == 7 and "Alias" in before.out
+    assert before.code == 0 and before.out.count("as the settings say") == 8 and "Alias" in before.out
     wanted = LoadOptions(context=4096, kv_type="q8_0")
     changed = command(user, models_library.options, name, wanted=wanted, alias=" Small.1 ")
     assert changed.code == 0 and "Context size" in changed.out and "4096" in changed.out and "Small.1" in changed.out
@@ -103,14 +103,14 @@ def test_options_of_one_model_and_its_alias(user: Path) -> None:
     assert told["alias"] == "Small.1" and told["name"] == "Qwen3 0.6B"
     assert told["options"] == {
         "context": 4096, "threads": 3, "gpu_layers": None, "flash_attention": None, "kv_type": "q8_0",
-        "streams": None, "experts_on_cpu": None,
+        "streams": None, "experts_on_cpu": None, "draft_model": None,
     }  # fmt: skip
     listed = command(user, models_library.list_models)
     assert "    Alias: Small.1\n    Loaded with: Context size 4096, Threads 3, Precision" in listed.out
     (it,) = [m for m in json.loads(command(user, models_library.list_models, as_json=True).out)["models"] if m["alias"]]
     assert it["options"] == told["options"]
     forgotten = command(user, models_library.options, "SMALL.1", wanted=LoadOptions(gpu_layers=0), reset=True)
-    assert forgotten.out.count("as the settings say") == 6 and "Small.1" in forgotten.out
+    assert forgotten.out.count("as the settings say") == 7 and "Small.1" in forgotten.out
     assert command(user, models_library.options, "small.1", alias="").out.endswith("-\n")
     with pytest.raises(UserFacing, match=r"There is no model small\.1"):
         command(user, models_library.verify, "small.1")
@@ -136,7 +136,7 @@ def test_refused_options_change_nothing(
     with pytest.raises(UserFacing, match=re.escape(sentence)):
         command(user, models_library.options, "Qwen3 0.6B:Q8_0", wanted=wanted, alias=alias)
     after = command(user, models_library.options, "Qwen3 0.6B:Q8_0")
-    assert after.out.count("as the settings say") == 7 and after.out.endswith("-\n")
+    assert after.out.count("as the settings say") == 8 and after.out.endswith("-\n")
 
 
 def test_what_it_is_for_is_said_of_a_model_that_answers_nothing(user: Path, tmp_path: Path) -> None:
@@ -184,3 +184,27 @@ def test_remove_says_before_when_it_is_for_good(user: Path, monkeypatch: pytest.
         ending = command(user, models_library.remove, "Qwen3 0.6B:Q8_0")
         assert "A network drive has no bin. Delete Qwen3 0.6B (0 MB) for good? [y/N]" in ending.err
         assert ending.code == code and path.is_file() == bool(code)
+
+
+def test_a_small_model_is_chosen_to_guess_for_another_one(user: Path) -> None:
+    """Only one that means the same by each token."""
+    installed(find_paths().models, layers=3)
+    installed(find_paths().models, quant="F16", seed=2, layers=1)
+    other = model(user / "other.gguf", vocab=700)
+    assert command(user, models_library.import_models, files=[other]).code == 0
+    name = "Qwen3 0.6B:Q8_0"
+    chosen = command(user, models_library.options, name, wanted=LoadOptions(draft_model="Qwen3 0.6B:F16"), as_json=True)
+    told = json.loads(chosen.out)
+    assert Path(told["options"]["draft_model"]).name == "Qwen3-0.6B-F16.gguf" and told["draft_models"] == []
+    for wrong, sentence in ((other.name, "does not have the same tokens"), ("nonsense", "no model nonsense")):
+        with pytest.raises(UserFacing, match=sentence):
+            command(user, models_library.options, name, wanted=LoadOptions(draft_model=wrong))
+    with pytest.raises(UserFacing, match="it is not the smaller one"):
+        command(user, models_library.options, "Qwen3 0.6B:F16", wanted=LoadOptions(draft_model=name))
+    shown = command(user, models_library.options, name)
+    assert "Draft model" in shown.out and "Qwen3-0.6B-F16.gguf" in shown.out
+    for word in ("auto", "off"):
+        told = json.loads(
+            command(user, models_library.options, name, wanted=LoadOptions(draft_model=word), as_json=True).out
+        )
+        assert told["options"]["draft_model"] == word

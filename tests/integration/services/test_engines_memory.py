@@ -6,8 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from qwen_desktop.core.chat import Status
+from qwen_desktop.core.engine import LoadRequest
 from qwen_desktop.core.model_ref import FileRef, GuideRef, LoadOptions
 from qwen_desktop.services.events import (
     EngineChanged,
@@ -162,6 +164,36 @@ def test_writing_ahead_is_as_the_settings_say_at_the_load() -> None:
         async with app.engines.lease(ref):
             pass
         assert [load.drafts for load in computer.made[0].loads] == ["auto", "off"]
+
+    on(computer, test)
+
+
+def test_a_small_model_that_guesses_is_found_at_the_load_and_has_room_made_for_it() -> None:
+    computer = Computer(1000)
+    needs: list[str] = []
+
+    async def guessing(request: LoadRequest) -> LoadRequest:
+        return structs.replace(request, draft_model={"auto": "small.gguf", "off": ""}[request.draft_model])
+
+    async def needed(request: LoadRequest) -> int:
+        needs.append(request.draft_model)
+        return await computer.needs(request)
+
+    async def test(app: App) -> None:
+        first, ref = FileRef(app.model_file("b-2.gguf")), FileRef(app.model_file("a-1.gguf"))
+        await app.engines.load(first)
+        app.engines._guessing, app.engines._needs = guessing, needed
+        await app.engines.load(GuideRef())
+        await app.preferences.set("engine.draft_model", "auto")
+        async with app.engines.lease(ref):
+            pass
+        count = len(computer.loads)
+        async with app.engines.lease(ref):  # it is loaded as it is to be
+            pass
+        assert len(computer.loads) == count
+        loads = {Path(load.path).name: load.draft_model for load in computer.loads}
+        assert loads["a-1.gguf"] == "small.gguf" and loads["b-2.gguf"] == "" and "small.gguf" in needs
+        assert [load.draft_model for load in computer.loads if load.path == str(app.paths.guide_file)] == [""]
 
     on(computer, test)
 

@@ -30,7 +30,7 @@ from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.fit import Verdict
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.hardware import Cpu, Machine, Memory
-from qwen_desktop.core.memory import Use, estimate, kv_bytes, needed
+from qwen_desktop.core.memory import DRAFT_CHUNK, DRAFT_CONTEXT, Use, estimate, kv_bytes, needed
 from qwen_desktop.core.model_ref import FileRef, LoadOptions
 from qwen_desktop.core.models import CatalogModel, InstalledModel, Quant, RemoteFile
 from qwen_desktop.core.parts import Role
@@ -39,6 +39,7 @@ from qwen_desktop.core.shape import Shape, shape_of
 from qwen_desktop.core.speed import decode
 from qwen_desktop.jobs.client import JobWorker
 from qwen_desktop.process.spawn import worker_command
+from qwen_desktop.services.draft_models import DraftModels
 from qwen_desktop.services.events import (
     EngineChanged,
     EngineState,
@@ -436,7 +437,7 @@ def test_an_answer_beside_others_teaches_the_memory_and_not_the_speed(
 def test_every_option_of_a_load_goes_into_the_verdict_as_it_goes_into_the_load(paths: Paths) -> None:
     values: dict[str, Any] = {
         "context": 4096, "threads": 2, "gpu_layers": 7, "flash_attention": "off", "kv_type": "q8_0", "streams": 3,
-        "experts_on_cpu": 5,
+        "experts_on_cpu": 5, "draft_model": "auto",
     }  # fmt: skip
     assert set(values) == set(LoadOptions.__struct_fields__)
 
@@ -529,3 +530,28 @@ def test_the_command_says_it_in_words(paths: Paths, model: Path, capsys: pytest.
     assert "qwen3" in told and "It fits with 4,096 tokens of context: it uses" in told
     with pytest.raises(AppError, match="no type of the KV cache"):
         command(paths, str(model), capsys, kv_type="f13")
+
+
+def test_a_small_model_that_guesses_is_counted_into_the_memory(paths: Paths, tmp_path: Path) -> None:
+    """Once somebody has looked at it, in what a file needs and in what it would take; of another file's it is none."""
+    small, model = (gguf_files.write(tmp_path / f"{layers}.gguf", layers=layers) for layers in (1, 3))
+    shape = shape_of(read_header(small))
+    takes = estimate(shape, Use(context=DRAFT_CONTEXT, batch=DRAFT_CHUNK)).total_bytes
+    mine = InstalledModel(
+        "x", str(model), "Test", "Q8_0", 1, (str(model),), options=LoadOptions(draft_model=str(small))
+    )
+
+    async def work() -> None:
+        async with Joined(paths, installed=(mine,)) as services:
+            drafts = DraftModels(services.jobs, lambda: (mine,))
+            services.fits._draft_models = drafts
+            judged = await services.fits.of_reference(str(model))
+            before = estimate(judged.shape, structs.replace(judged.use, context=judged.context, draft_bytes=0))
+            assert judged.asked.draft_bytes == takes and judged.asked.total_bytes == before.total_bytes + takes
+            (found, _), request = await services.fits.loaded(str(model)), LoadRequest(str(model), context=8192)
+            assert found.fit.memory.draft_bytes == takes
+            without = await services.fits.needs(request)
+            assert await services.fits.needs(structs.replace(request, draft_model=str(small))) >= without + takes
+            assert services.fits.use().draft_bytes == 0
+
+    run(work)

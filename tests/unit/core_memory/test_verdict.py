@@ -249,9 +249,10 @@ def test_every_load_option_reaches_the_verdict(shapes: dict[str, Shape]) -> None
     """Another value of any option of a load is another memory or speed, on the processor or on a card."""
     others: dict[str, Any] = {
         "context": 16384, "kv_type": "q8_0", "flash_attention": "on", "gpu_layers": 5, "threads": 1,
-        "streams": 2, "experts_on_cpu": 40, "read_threads": 1,
+        "streams": 2, "experts_on_cpu": 40, "read_threads": 1, "draft_bytes": 1 << 29,
     }  # fmt: skip
-    assert set(others) == {*LoadOptions.__struct_fields__, "read_threads"}
+    # of the model that guesses, its file is known to the services alone, and its bytes count
+    assert set(others) == {*LoadOptions.__struct_fields__, "read_threads", "draft_bytes"} - {"draft_model"}
     for name, value in others.items():
         shape = shapes["Qwen3-30B-A3B" if name == "experts_on_cpu" else "Qwen3-8B"]
         here = machine(40, *{"gpu_layers": [card(7)], "experts_on_cpu": [card(24)]}.get(name, []))
