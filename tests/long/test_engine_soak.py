@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import os
 import random
-import statistics
 import time
 from collections import Counter
 from collections.abc import Coroutine
@@ -45,10 +44,10 @@ from tests.template_forms import FORMS
 _ANSWERS, _SAMPLES = 2000, 100
 #: Shorter runs have one model.
 _SHORT_S = 20.0
-#: A process's memory is looked at after so many answers of it, and judged over so many behind the first ones.
-_LOOK, _WARM, _JUDGED = 5, 60, 150
-#: Bytes that it may grow an answer, and in all, which is noise: what the heap gives back comes and goes.
-_GROWS, _NOISE = 6_000, 16 << 20
+#: A process's memory is judged over so many answers behind the first ones.
+_WARM, _JUDGED = 60, 150
+#: Bytes that it may grow an answer, and in all, which is noise.
+_GROWS, _NOISE = 4_000, 8 << 20
 #: The first process of a model lives for so many answers, later ones for some of these numbers.
 _LIVES, _SHORT_LIVES = 450, (8, 25, 60, 120)
 #: What is done takes less than so many seconds, on a computer that does other things as well.
@@ -85,7 +84,8 @@ class Answer(Struct):
 
 
 class Worker:
-    """The engine of one file, and what its processes took."""
+    """The engine of one file, and what its processes took: for each pairs of answers and bytes, right after the model
+    was loaded anew. In between the heap holds some tens of MB that are free, now more and now less."""
 
     def __init__(self, file: str, folder: Path) -> None:
         self.file, self.folder = file, folder
@@ -117,31 +117,27 @@ class Worker:
         )
         async for _ in self.engine.load(request):
             pass
+        if self.engine.pid is not None:
+            held = psutil.Process(self.engine.pid).memory_info()
+            self.memory[-1].append((self.answers, held.rss - held.shared))
 
     async def close(self, *, kill: bool = False) -> None:
         if self.engine is not None:
             pid = self.engine.pid
             if kill and pid is not None:
                 psutil.Process(pid).kill()
+            elif self.answers >= _WARM:
+                await self.load(_CONTEXT)
             await self.engine.aclose()
             self.engine, self.life = None, random.choice(_SHORT_LIVES)
 
-    def look(self) -> None:
-        self.answers += 1
-        pid = self.engine.pid if self.engine is not None else None
-        if pid is not None and self.answers % _LOOK == 0:
-            held = psutil.Process(pid).memory_info()
-            self.memory[-1].append((self.answers, held.rss - held.shared))
-
     def growth(self) -> list[tuple[int, float]]:
-        """For each process that was looked at long enough: answers, and bytes it grew an answer (Theil and Sen)."""
+        """For each process that lived long enough: answers, and bytes that it grew an answer."""
         found = []
         for samples in self.memory:
-            kept = [(at, held) for at, held in samples if at >= _WARM]
-            if kept and kept[-1][0] - kept[0][0] >= _JUDGED:
-                half = len(kept) // 2
-                slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(kept[:half], kept[-half:], strict=True)]
-                found.append((kept[-1][0] - kept[0][0], statistics.median(slopes)))
+            warm = [(at, held) for at, held in samples if at >= _WARM]
+            if warm and (answers := warm[-1][0] - warm[0][0]) >= _JUDGED:
+                found.append((answers, (warm[-1][1] - warm[0][1]) / answers))
         return found
 
 
@@ -262,7 +258,7 @@ class Soak:
             self.done["broken off"] += 1
             return parts, result
         self.done["answer"] += 1
-        worker.look()
+        worker.answers += 1
         stats = result.stats
         for name in ("prompt", "cached", "restored", "drafted", "accepted"):
             self.tokens[name] += (tokens := getattr(stats, f"{name}_tokens"))
@@ -349,7 +345,7 @@ class Soak:
             kill = random.random() < 0.4
             self.done["killed" if kill else "restart"] += 1
             await worker.close(kill=kill)
-        elif chance < 0.01:
+        elif chance < 0.01 or (worker.answers >= _WARM and len(worker.memory[-1]) == 1):
             self.done["reload"] += 1
             await worker.load(random.choice((_CONTEXT, _CONTEXT + 256)))
         elif chance < 0.02:
@@ -390,9 +386,7 @@ class Soak:
     def tell(self) -> None:
         if TOTAL in os.environ:
             growth = {Path(worker.file).name: worker.growth() for worker in self.workers.values()}
-            held = {
-                Path(worker.file).name: each[::20] for worker in self.workers.values() for each in worker.memory[:1]
-            }
+            held = {Path(worker.file).name: worker.memory for worker in self.workers.values()}
             print(round(time.monotonic() - self.began), dict(self.done), dict(self.tokens), growth, held, flush=True)
 
 
