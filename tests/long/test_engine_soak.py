@@ -119,7 +119,7 @@ class Worker:
             pass
         if self.engine.pid is not None:
             held = psutil.Process(self.engine.pid).memory_info()
-            self.memory[-1].append((self.answers, held.rss - held.shared))
+            self.memory[-1].append((self.answers, held.rss - getattr(held, "shared", 0)))
 
     async def close(self, *, kill: bool = False) -> None:
         if self.engine is not None:
@@ -194,7 +194,7 @@ class Soak:
 
     async def run(self, deadline: float) -> None:
         try:
-            while self.done["answer"] < _ANSWERS and (time.monotonic() < deadline or not self.done["answer"]):
+            while self.done["answer"] < _ANSWERS and (time.monotonic() < deadline or not self.done["compared"]):
                 async with asyncio.timeout(_HANGS_S):
                     await self.step()
         finally:
