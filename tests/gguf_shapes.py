@@ -189,14 +189,17 @@ def write(
     extra: Mapping[str, Any] | None = None,
     template: str | None = None,
     sharp: float = 1.0,
+    seed: int | None = None,
     **other: Any,
 ) -> Path:
     """Write a model of this shape to ``path`` and return it; ``other`` changes fields of the plan. It is as sure of the
-    next token as ``sharp`` says, a factor on its logits.
+    next token as ``sharp`` says, a factor on its logits. With a ``seed`` (small ones: it takes longer) each matrix has
+    its own values: only then it depends on the whole prompt what is said.
 
     Without ``weights`` the data is a hole: the file has its full size and takes no room.
     """
     plan = structs.replace(plan, **other)
+    random = np.random.default_rng(seed) if seed is not None else None
     writer = gguf.GGUFWriter(path, plan.architecture)
     _add_metadata(writer, plan, extra or {}, template)
     listed = list(tensors(plan, kind))
@@ -218,6 +221,9 @@ def write(
                 file.seek(at)
                 if tensor.name == "output_norm.weight":
                     file.write(np.full(tensor.shape, sharp, dtype=np.float32).tobytes())
+                elif random is not None and tensor.kind is not Kind.F32:
+                    values = random.standard_normal(tensor.shape[::-1], dtype=np.float32) * tensor.shape[0] ** -0.5
+                    file.write(gguf.quants.quantize(values, tensor.kind).tobytes())
                 else:
                     _write_values(file, tensor)
             at += -(-tensor.size // _ALIGNMENT) * _ALIGNMENT

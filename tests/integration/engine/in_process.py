@@ -11,7 +11,7 @@ from typing import Any
 
 from qwen_desktop.core.engine import Capabilities, Event, GenerateRequest, GenerateResult, LocalInfo, ModelInfo
 from qwen_desktop.core.gguf import MODELS, read_header
-from qwen_desktop.core.parts import PartEvent, PartsBuilder, visible_text
+from qwen_desktop.core.parts import Part, PartEvent, PartsBuilder, visible_text
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.engine.bindings import api
 from qwen_desktop.engine.gate import Gate
@@ -76,12 +76,16 @@ class Call:
         return self.result is not None or self.error is not None
 
     @property
-    def text(self) -> str:
+    def parts(self) -> tuple[Part, ...]:
         parts = PartsBuilder()
         for event in self.events:
             if isinstance(event, PartEvent):
                 parts.take(event)
-        return visible_text(parts.parts())
+        return parts.parts()
+
+    @property
+    def text(self) -> str:
+        return visible_text(self.parts)
 
     def emit(self, value: Any) -> None:
         assert not self.over
