@@ -50,7 +50,7 @@ class AdapterList(QWidget):
         self.add_button = TextButton(ui.theme, self.tr("Add adapter…"), self, icon="plus")
         self.add_button.setToolTip(self.tr("Choose a LoRA adapter, a GGUF file"))
         self.add_button.clicked.connect(self.ask)
-        column(self.title, 4, self.note, 6, self._rows, self.problem, 2, (self.add_button, START), on=self)
+        column(self.title, 4, self.note, 6, self._rows, self.problem, 6, (self.add_button, START), on=self)
         self._say()
 
     @property
