@@ -70,7 +70,7 @@ class InstructionsPanel(Panel):
         self._begun = True
         self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._store)
         self._seeking = QTimer(self, singleShot=True, interval=_SEEKING_MS)
 
     def _build(self) -> None:
@@ -160,8 +160,10 @@ class InstructionsPanel(Panel):
         """Store what was typed now."""
         if self.rows:
             self.adapters.flush()
-        if not self._timer.isActive():
-            return
+        if self._timer.isActive():
+            self._store()
+
+    def _store(self) -> None:
         self._timer.stop()
         text = self.text.toPlainText()
         too_long = len(text) > LONGEST

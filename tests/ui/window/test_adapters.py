@@ -159,6 +159,36 @@ async def test_strength_by_keyboard_by_mouse_and_typed(make: Make, files: Path) 
     assert interface.valueInterface().currentValue() == 50 and interface.valueInterface().maximumValue() == 200
 
 
+async def test_a_slider_tells_its_value_shortly_after_its_last_move(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await ui.say("One")
+    await add(ui, files / "pirate.gguf")
+    (row,) = listed(ui).rows
+    for _ in range(4):
+        QTest.keyClick(row.slider, Qt.Key.Key_Left)
+    await ui.until(lambda: not listed(ui)._timer.isActive())
+    await ui.rest()
+    assert [adapter.scale for adapter in await stored_all(ui)] == [0.8]
+    await ui.say("Two")
+    assert row.adapter.scale == 0.8 and asked(ui)[0].scale == 0.8
+
+
+async def test_tab_comes_to_the_rows_from_above_and_to_the_buttons_after_them(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await add(ui, files / "pirate.gguf")
+    await add(ui, files / "formal.gguf")
+    first, second = listed(ui).rows
+    first.remove.setFocus()
+    seen = []
+    for _ in range(8):
+        at = QApplication.focusWidget()
+        assert at is not None
+        seen.append(at)
+        QTest.keyClick(at, Qt.Key.Key_Tab)
+    rows = [part for row in (first, second) for part in (row.remove, row.slider, row.field)]
+    assert seen == [*rows, listed(ui).add_button, panel(ui).reset_button]
+
+
 async def test_the_last_move_of_a_slider_is_never_lost(make: Make, files: Path) -> None:
     ui = await opened(make, files)
     await ui.say("One")
