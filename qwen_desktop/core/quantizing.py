@@ -40,8 +40,8 @@ def _type(name: str, file_type: int, words: Source) -> QuantType:
 # fmt: off
 _NEARLY = QT_TRANSLATE_NOOP("quantize", "Hardly to be told from the original.")
 _GOOD = QT_TRANSLATE_NOOP("quantize", "Very close to the original.")
-_USUAL = QT_TRANSLATE_NOOP("quantize", "The usual choice: close to the original, a good deal smaller.")
-_LESS = QT_TRANSLATE_NOOP("quantize", "Smaller than the usual choice, a little less exact.")
+_USUAL = QT_TRANSLATE_NOOP("quantize", "Close to the original, a good deal smaller.")
+_LESS = QT_TRANSLATE_NOOP("quantize", "A little smaller than Q4_K_M, and a little less exact.")
 _SMALL = QT_TRANSLATE_NOOP("quantize", "For little memory: answers get noticeably weaker.")
 _LEAST = QT_TRANSLATE_NOOP("quantize", "The smallest: answers are clearly weaker. Only where nothing else fits.")
 #: From the largest to the smallest. Those that want an importance matrix (IQ1 to IQ3, Q2_K_S) are not among them.
@@ -173,7 +173,7 @@ def fallback_note(planned: Planned) -> Text | None:
         "quantize.fallbacks",
         QT_TRANSLATE_NOOP(
             "quantize",
-            "In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.",
+            "%n part(s) of this model cannot have this type: another one is used there, which takes more room.",
         ),
         {"n": planned.fallbacks},
     )

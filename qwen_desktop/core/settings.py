@@ -186,8 +186,8 @@ class EngineSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Write ahead"),
         QT_TRANSLATE_NOOP(
             "settings",
-            "Where an answer repeats earlier text, the next words are guessed from it and checked together. The model"
-            " still chooses each one.",
+            "Where an answer repeats earlier text, the next words are guessed from it and checked together (speculative"
+            " decoding). The model still chooses each one.",
         ),
         applies="next load",
         labels=(QT_TRANSLATE_NOOP("settings", "Where it is faster"), QT_TRANSLATE_NOOP("settings", "Never")),
@@ -329,8 +329,8 @@ class StorageSettings(Struct, frozen=True):
         QT_TRANSLATE_NOOP("settings", "Space for chats kept ready"),
         QT_TRANSLATE_NOOP(
             "settings",
-            "Models go on with these chats without reading them again. Automatic: up to 4 GB, and a tenth of the disk "
-            "that is free. 0 keeps none.",
+            "Models go on with these chats without reading them again (prompt cache). Automatic takes at most 4 GB, "
+            "and at most a tenth of the free disk. 0 keeps none.",
         ),
         unit=QT_TRANSLATE_NOOP("settings", "{n} GB"), offers=(0, 1, 2, 4, 8, 16, 32),
     )] = None

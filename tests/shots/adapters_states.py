@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.engine import Adapter
 from qwen_desktop.core.errors import UserFacing
+from qwen_desktop.core.gguf import Kind, NotChat
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP, Text
 from qwen_desktop.services.adapters import About, AdapterFacts, Adapters
 from tests.shots import seeds
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 _SHAPE = UserFacing(
     Text(
         "adapter.shape",
-        QT_TRANSLATE_NOOP("gguf", "{file} was made for a {tensor} of {wanted}; that of {model} has {found}."),
+        QT_TRANSLATE_NOOP(
+            "gguf",
+            "{file} was made for a model of another size: its {tensor} has {wanted}, that of {model} has {found}.",
+        ),
         {
             "file": "qwen3-8b-legal-r64.gguf", "tensor": "blk.0.attn_q.weight", "wanted": "4096 × 4096",
             "model": "Qwen3 4B", "found": "2560 × 4096",
@@ -55,8 +60,8 @@ class _Known(Adapters):
         return _KNOWN[path]
 
 
-async def _panel(stage: Stage, *adapters: Adapter) -> Any:
-    await read(stage, seeds.SHORT)
+async def _panel(stage: Stage, *adapters: Adapter, **settings: Any) -> Any:
+    await read(stage, seeds.SHORT, **settings)
     stage.services.adapters = _Known()
     await stage.services.history.set_adapters(stage.window.chat.current, adapters)
     stage.command("chat.adapters")
@@ -91,6 +96,22 @@ async def refused(stage: Stage) -> None:
     field.setText("9")
     field.editingFinished.emit()
     shown.adapters.add(TWO[1].path)
+
+
+@state("adapters-large-text")
+async def large_text(stage: Stage) -> None:
+    await _panel(stage, TWO[0], Adapter("/a/house-style-2026.gguf", 1.2), appearance__text_size=200)
+
+
+@state("adapters-opened-as-model")
+async def opened_as_model(stage: Stage) -> None:
+    async def refuse(path: str) -> None:
+        raise NotChat(Path(path), Kind.ADAPTER)
+
+    await read(stage, seeds.SHORT)
+    stage.services.models.open_file = refuse
+    stage.window.chat.open_model("/a/pirate.gguf")
+    await stage.rest()
 
 
 @state("adapters-removed")

@@ -43,12 +43,12 @@ def source() -> InstalledModel:
     )
 
 
-async def _page(stage: Stage) -> Any:
-    return await page(stage, prepare=lambda app: setattr(app.library, "items", [source()]))
+async def _page(stage: Stage, **settings: Any) -> Any:
+    return await page(stage, prepare=lambda app: setattr(app.library, "items", [source()]), **settings)
 
 
-async def _dialog(stage: Stage) -> Any:
-    shown = await _page(stage)
+async def _dialog(stage: Stage, **settings: Any) -> Any:
+    shown = await _page(stage, **settings)
     shown.make_smaller(source())
     await stage.rest()
     return await stage.dialog()
@@ -64,6 +64,11 @@ async def menu(stage: Stage) -> None:
 @state("quantize-dialog")
 async def dialog(stage: Stage) -> None:
     await _dialog(stage)
+
+
+@state("quantize-dialog-large-text")
+async def large_text(stage: Stage) -> None:
+    await _dialog(stage, appearance__text_size=200)
 
 
 @state("quantize-dialog-looking")
@@ -135,6 +140,40 @@ async def measuring(stage: Stage) -> None:
 @state("quantize-done")
 async def done(stage: Stage) -> None:
     await _card(stage, run(QuantizeStage.DONE, made=True, quality=QUALITY))
+
+
+@state("quantize-elsewhere")
+async def elsewhere(stage: Stage) -> None:
+    await _page(stage)
+    stage.services.quantizing.push(run(QuantizeStage.WRITING, done=1_610_000_000, seconds_left=74))
+    stage.command("view.chat")
+    await stage.rest()
+
+
+@state("quantize-ready-elsewhere")
+async def ready_elsewhere(stage: Stage) -> None:
+    await elsewhere(stage)
+    stage.services.quantizing.push(run(QuantizeStage.DONE, made=True, quality=QUALITY))
+
+
+@state("quantize-stop")
+async def stop(stage: Stage) -> None:
+    shown = await _page(stage)
+    stage.services.quantizing.push(run(QuantizeStage.WRITING, done=1_610_000_000, seconds_left=74))
+    shown.smaller.cancel.click()
+    await stage.dialog()
+
+
+@state("quantize-not-measured")
+async def not_measured(stage: Stage) -> None:
+    little = Problem(
+        "environment",
+        Text("quantize.memory", QT_TRANSLATE_NOOP("tests", "There was not enough memory for {file}."),
+             {"file": "Qwen3-4B-Instruct-2507-BF16.gguf"}),
+        Text("quantize.memory.hint", QT_TRANSLATE_NOOP("tests", "Close other programs, then try again.")),
+    )  # fmt: skip
+    found = run(QuantizeStage.DONE, made=True, problem=little)
+    await _card(stage, structs.replace(found, request=structs.replace(found.request, quality=True)))
 
 
 @state("quantize-failed")

@@ -77,7 +77,10 @@ _tensor = _refusal(
 )
 _shape = _refusal(
     "shape", "file tensor wanted model found",
-    QT_TRANSLATE_NOOP("gguf", "{file} was made for a {tensor} of {wanted}; that of {model} has {found}."),
+    QT_TRANSLATE_NOOP(
+        "gguf",
+        "{file} was made for a model of another size: its {tensor} has {wanted}, that of {model} has {found}.",
+    ),
 )
 _rank = _refusal(
     "rank", "file tensor",

@@ -34,7 +34,7 @@ _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
     Kind.EMBEDDING: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an embedding model: it compares texts and writes no answers."),
         QT_TRANSLATE_NOOP(
-            "gguf", "For that there is a command, qwen-desktop embed --model MODEL TEXT; to chat, choose a chat model."
+            "gguf", "To chat, choose a chat model. This one is for programs: qwen-desktop embed --model MODEL TEXT."
         ),
     ),
     Kind.RERANKER: (
@@ -48,7 +48,7 @@ _NOT_CHAT: dict[Kind, tuple[Source, Source]] = {
     Kind.ADAPTER: (
         QT_TRANSLATE_NOOP("gguf", "{file} is an adapter (LoRA): it changes a model and is none by itself."),
         QT_TRANSLATE_NOOP(
-            "gguf", "Open the model that it was made for, then add it in the chat's instructions or with --lora."
+            "gguf", "Open the model that it was made for, then add it in the chat's instructions, or with --lora."
         ),
     ),
     Kind.IMATRIX: (

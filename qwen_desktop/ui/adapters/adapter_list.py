@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 from msgspec import structs
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -50,7 +51,7 @@ class AdapterList(QWidget):
         self.add_button = TextButton(ui.theme, self.tr("Add adapter…"), self, icon="plus")
         self.add_button.setToolTip(self.tr("Choose a LoRA adapter, a GGUF file"))
         self.add_button.clicked.connect(self.ask)
-        column(self.title, 4, self.note, 6, self._rows, self.problem, 2, (self.add_button, START), on=self)
+        column(self.title, 4, self.note, 6, self._rows, self.problem, 6, (self.add_button, START), on=self)
         self._say()
 
     @property
@@ -78,9 +79,8 @@ class AdapterList(QWidget):
 
     def flush(self) -> None:
         """Tell what was moved now."""
-        if self._timer.isActive():
-            self._timer.stop()
-            self._tell()
+        self._timer.stop()
+        self._tell()
 
     def forget(self) -> None:
         """Those of something else come on show: what is still being read is not added any more."""
@@ -194,7 +194,14 @@ class AdapterList(QWidget):
             self._rows.removeWidget(old)
             old.hide()
             old.deleteLater()
+        self._order()
         self._look()
+
+    def _order(self) -> None:
+        """Have Tab come to the rows before the button below them, which was made first."""
+        parts = [part for row in self.rows for part in (row.remove, row.slider, row.field, row.choose)]
+        for before, after in pairwise((self.add_button, *parts, self.add_button)):
+            QWidget.setTabOrder(before, after)
 
     def _make_row(self, adapter: Adapter) -> AdapterRow:
         row = AdapterRow(self._ui.theme, adapter, self)

@@ -45,7 +45,7 @@ class AdapterRow(QWidget):
         self.field.editingFinished.connect(self._typed)
         self.refused = ProblemText(theme, self)
         self.problem = ProblemText(theme, self)
-        self.choose = TextButton(theme, self.tr("Choose its file…"), self, kind="link")
+        self.choose = TextButton(theme, "", self, kind="link")
         self.choose.setProperty("flush", True)
         self.choose.clicked.connect(self.file_wanted)
         self.choose.hide()
@@ -88,6 +88,7 @@ class AdapterRow(QWidget):
         self.slider.setAccessibleName(strength)
         self.field.setAccessibleName(strength)
         self.problem.setText(texts.problem(about.problem) if about.problem is not None else "")
+        self.choose.setText(self.tr("Choose its file…") if about.facts is None else self.tr("Choose another file…"))
         self.choose.setVisible(about.problem is not None)
         self._show_facts()
 
@@ -96,11 +97,11 @@ class AdapterRow(QWidget):
         if self.adapter.scale == 0:
             said.append(self.tr("Off"))
         if facts is not None:
-            base = self.tr("for {name}") if facts.base else self.tr("for models of architecture {name}")
+            base = self.tr("for {name}") if facts.base else self.tr("for {name} models")
             said.append(texts.fill(base, name=texts.isolated(facts.base or facts.architecture)))
             said.append(texts.fill(self.tr("rank {n}"), n=facts.rank))
             if facts.alora:
-                said.append(self.tr("counts only from its own words on (aLoRA)"))
+                said.append(self.tr("activated by words of its own (aLoRA)"))
         self.facts.setText(" · ".join(said))
         self.facts.setVisible(bool(said))
 

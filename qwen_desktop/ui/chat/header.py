@@ -120,7 +120,7 @@ class ChatHeader(QWidget):
     def _fit(self) -> None:
         self.setFixedHeight(self._theme.scaled("control_height") + 18)
         side = self._theme.grown(14)
-        self.adapters.setIconSize(QSize(side + 2, side))
+        self.adapters.setIconSize(QSize(side + 6, side))
 
     def _open(self) -> None:
         button = self.menu_button

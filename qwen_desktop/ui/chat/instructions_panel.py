@@ -70,7 +70,7 @@ class InstructionsPanel(Panel):
         self._begun = True
         self.rows: dict[str, _ValueRow] = {}
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self._timer.timeout.connect(self.flush)
+        self._timer.timeout.connect(self._store)
         self._seeking = QTimer(self, singleShot=True, interval=_SEEKING_MS)
 
     def _build(self) -> None:
@@ -86,10 +86,10 @@ class InstructionsPanel(Panel):
         self.problem = ProblemText(theme, body)
         self.text.too_long.connect(lambda: self.problem.setText(self._too_long()))
         self.note = Paragraph(theme, "", body, role="small", color="text_muted")
-        sampling = Label(theme, self.tr("How words are chosen"), body, weight=600)
+        sampling = Paragraph(theme, self.tr("How words are chosen"), body, weight=600)
         for name in Sampling.__struct_fields__:
             self.rows[name] = _ValueRow(theme, settings.setting(f"sampling.{name}"), body)
-        remembered = Label(theme, self.tr("How much is remembered"), body, weight=600)
+        remembered = Paragraph(theme, self.tr("How much is remembered"), body, weight=600)
         self.rows["context"] = _ValueRow(theme, settings.setting("engine.context"), body)
         for name, entry in self.rows.items():
             entry.chosen.connect(lambda value, name=name: self._chosen(name, value))
@@ -160,8 +160,10 @@ class InstructionsPanel(Panel):
         """Store what was typed now."""
         if self.rows:
             self.adapters.flush()
-        if not self._timer.isActive():
-            return
+        if self._timer.isActive():
+            self._store()
+
+    def _store(self) -> None:
         self._timer.stop()
         text = self.text.toPlainText()
         too_long = len(text) > LONGEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRectF
+from PySide6.QtCore import QLocale, QRectF
 from PySide6.QtGui import QPainter
 
 from qwen_desktop.core.chat import Again, Message, Status
@@ -159,7 +159,7 @@ def _adapted(adapter: UsedAdapter) -> str:
         said = translate("transcript", "The adapter {name} changed nothing: the chat lacks the words that activate it.")
         return fill(said, name=name)
     said = translate("transcript", "With the adapter {name}, strength {scale}")
-    return fill(said, name=name, scale=texts.number(adapter.scale, 2))
+    return fill(said, name=name, scale=QLocale().toString(adapter.scale, "g", 4))
 
 
 def _looped(message: Message) -> str:

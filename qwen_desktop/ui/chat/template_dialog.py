@@ -48,7 +48,7 @@ class TemplatesDialog(Dialog):
         self._filling = False
         self._deleted: PromptTemplate | None = None
         self._timer = QTimer(self, singleShot=True, interval=_TYPING_MS)
-        self._timer.timeout.connect(self.store)
+        self._timer.timeout.connect(self._store)
         self.list: QListWidget = QListWidget(self)
         self.list.setAccessibleName(self.tr("Prompt templates"))
         self.list.setProperty("ownFocus", True)
@@ -161,9 +161,13 @@ class TemplatesDialog(Dialog):
 
     def store(self, _end: object = None) -> None:
         """Store what was typed now; what cannot be is said."""
-        if not self._timer.isActive() or self._shown is None:
-            return
+        if self._timer.isActive():
+            self._store()
+
+    def _store(self) -> None:
         self._timer.stop()
+        if self._shown is None:
+            return
         changed = structs.replace(self._shown, name=self.name.text(), text=self.text.toPlainText())
         try:
             self._shown = checked(changed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
-from qwen_desktop.services.events import DownloadsChanged
+from qwen_desktop.services.events import DownloadsChanged, QuantizationChanged
 from qwen_desktop.ui.pages import MODELS, Pages
 from qwen_desktop.ui.rail import Rail
 from qwen_desktop.ui.ui_context import UiContext
@@ -35,7 +35,8 @@ class ModelsController(QObject):
         self._window = window
         self._sidelist: SideList | None = None
         self.watch: DownloadsWatch | None = None
-        ui.services.bus.subscribe(DownloadsChanged, self._watch_downloads, owner=self)
+        ui.services.bus.subscribe(DownloadsChanged, self._watch, owner=self)
+        ui.services.bus.subscribe(QuantizationChanged, self._watch, owner=self)
 
     @cached_property
     def state(self) -> ModelsState:
@@ -54,14 +55,16 @@ class ModelsController(QObject):
         return starter
 
     def put_into(self, sidelist: SideList) -> None:
-        """Show downloads under this list too, once there are some."""
+        """Show downloads under this list too, once there are some, and a model that is made smaller."""
         self._sidelist = sidelist
         if self.watch is not None:
             self.watch.put_into(sidelist)
 
-    def _watch_downloads(self, _event: DownloadsChanged) -> None:
-        """From the first download on the rail, the list of chats and the taskbar show how far it is."""
-        if self.watch is not None or not self._ui.services.downloads.items():
+    def _watch(self, _event: DownloadsChanged | QuantizationChanged) -> None:
+        """From the first download on the rail, the list of chats and the taskbar show how far it is; from the first
+        model on that is made smaller, too."""
+        services = self._ui.services
+        if self.watch is not None or not (services.downloads.items() or services.quantizing.running):
             return
         from qwen_desktop.ui.models.watch import DownloadsWatch  # noqa: PLC0415 - only with a download
 

@@ -13,7 +13,7 @@ from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import ScrollDialog, facts, heading, lines, link, web_page
 from qwen_desktop.ui.models.memory_table import MemoryTable
-from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.models.option_row import OptionRow, fold
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, row
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
@@ -138,7 +138,7 @@ class Details(ScrollDialog):
                 if value and not inner.count():
                     for quant in others:
                         inner.addWidget(self._option(quant, rest))
-                rest.setVisible(bool(value))
+                fold(rest, away=not value)
 
             self.more.changed.connect(show)
             self.more.set_value("on" if self.quant in others else "")

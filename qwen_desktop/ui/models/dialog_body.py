@@ -17,7 +17,7 @@ from qwen_desktop.ui.widgets.scroll import ScrollArea, between_lines
 
 #: Room for focus rings at the left of a body that scrolls; the dialog's ``inset``.
 INSET = 4
-#: What a dialog's title and buttons take beside its body, in px.
+#: What a dialog's title and buttons take beside its body, in px at normal text size.
 _AROUND = 190
 
 
@@ -27,7 +27,7 @@ class ScrollDialog(Dialog):
     def __init__(self, ui: UiContext, title: str, text: str, parent: QWidget | None, *, width: int) -> None:
         super().__init__(ui.theme, title, text, parent, width=width, inset=INSET)
         self._ui = ui
-        self._room = max(240, (parent.window().height() if parent is not None else 820) - _AROUND)
+        self._room = max(240, (parent.window().height() if parent is not None else 820) - ui.theme.grown(_AROUND))
         self.area = ScrollArea(self)
         self.column = column(on=self.area.body, gap=8, margins=(INSET, 4, 14, 4))
         self.body.addLayout(between_lines(self.area), 1)

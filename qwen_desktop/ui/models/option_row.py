@@ -63,3 +63,14 @@ class OptionRow(QRadioButton):
     def sizeHint(self) -> QSize:
         title, note = QFontMetrics(self._theme.font("body", weight=600)), QFontMetrics(self._theme.font("small"))
         return QSize(280, title.height() + note.height() + 18)
+
+
+def fold(options: QWidget, *, away: bool) -> None:
+    """Hide the options that lie in this widget, or show them; the chosen one stays on show.
+
+    Each is hidden by itself: to those in something hidden the arrow keys would go, and choose what nobody sees.
+    """
+    rows = options.findChildren(OptionRow)
+    for each in rows:
+        each.setVisible(not away or each.isChecked())
+    options.setVisible(not away or any(each.isChecked() for each in rows))

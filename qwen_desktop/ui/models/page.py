@@ -223,7 +223,16 @@ class ModelsPage(ScrollArea):
         """Open what asks how a model is to be made smaller."""
         from qwen_desktop.ui.models.quantize_dialog import QuantizeDialog  # noqa: PLC0415 - rare
 
-        QuantizeDialog(self._ui, model, self.window()).open()
+        dialog = QuantizeDialog(self._ui, model, self.window())
+        dialog.accepted.connect(self._show_smaller)
+        dialog.open()
+
+    def _show_smaller(self) -> None:
+        """Scroll to the card of the model that is being made smaller."""
+        layout = self.column.layout()
+        assert layout is not None  # noqa: S101 - _build makes it
+        layout.activate()
+        self.ensureWidgetVisible(self.smaller, 0, 40)
 
     # Installed models -------------------------------------------------------------------------------------------------
 

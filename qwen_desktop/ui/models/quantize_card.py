@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from qwen_desktop.core.errors import AppError
 from qwen_desktop.core.quality import figures, verdict
 from qwen_desktop.core.quantizing import Quantization, QuantizeStage
 from qwen_desktop.services.events import QuantizationChanged
@@ -20,6 +22,9 @@ from qwen_desktop.ui.widgets.labels import ElidedLabel, IconLabel, Label, Proble
 from qwen_desktop.ui.widgets.meter import Meter
 from qwen_desktop.ui.widgets.surface import Card
 
+#: Stopping is asked about when more than this many bytes are made: it has taken a while.
+_DEAR = 1_000_000_000
+
 
 def line(run: Quantization) -> str:
     """Where it is, in one line."""
@@ -28,7 +33,8 @@ def line(run: Quantization) -> str:
         case QuantizeStage.STARTING:
             return translate("QuantizeCard", "Looking at the model")
         case QuantizeStage.WRITING:
-            return model_texts.joined(texts.of_size(run.done, run.total), left)
+            making = translate("QuantizeCard", "Making it smaller")
+            return model_texts.joined(making, texts.of_size(run.done, run.total), left)
         case QuantizeStage.MEASURING:
             said = texts.fill(
                 translate("QuantizeCard", "Measuring quality, {percent}"), percent=texts.percent(run.fraction)
@@ -41,6 +47,16 @@ def line(run: Quantization) -> str:
             ready = translate("QuantizeCard", "Ready")
             return model_texts.joined(ready, size, texts.text(verdict(run.quality)) if run.quality is not None else "")
     return ""
+
+
+def trouble(run: Quantization) -> str:
+    """What is wrong, in sentences, and what it was that could not be done, where there is a result all the same."""
+    if run.problem is None:
+        return ""
+    said = texts.problem(run.problem)
+    if run.stage is QuantizeStage.DONE and run.request.quality and run.quality is None:
+        return texts.fill(translate("QuantizeCard", "Its quality could not be measured. {why}"), why=said)
+    return said
 
 
 class QuantizeCard(Card):
@@ -60,12 +76,14 @@ class QuantizeCard(Card):
         self.line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.problem = ProblemText(theme, self)
         self.meter = Meter(self.tr("Making a model smaller"), self)
+        self.again = TextButton(theme, self.tr("Try again"), self, icon="rotate-ccw")
         self.use = TextButton(theme, self.tr("Use it"), self, icon="check", kind="primary")
         self.cancel = IconButton(theme, "x", "", self)
+        self.again.clicked.connect(self._again)
         self.use.clicked.connect(self._use)
         self.cancel.clicked.connect(self._crossed)
         text = column(row(self.title, self.quant, None, gap=10), self.line, self.problem, gap=2)
-        buttons = ((self.use, MIDDLE), (self.cancel, MIDDLE))
+        buttons = ((self.again, MIDDLE), (self.use, MIDDLE), (self.cancel, MIDDLE))
         top = row((self.sign, MIDDLE), 6, (text, 1), 6, *buttons, gap=6)
         column(top, row(self.meter, 6, gap=0), on=self, gap=7, margins=(16, 10, 10, 13))
         self.setMinimumWidth(320)
@@ -90,20 +108,42 @@ class QuantizeCard(Card):
         self.line.setText(line(run))
         self.line.setVisible(not failed)
         self.line.setToolTip(texts.tip(texts.text(figures(run.quality)) if run.quality is not None else ""))
-        self.problem.setText(texts.problem(run.problem) if run.problem is not None else "")
+        self.problem.setText(trouble(run))
         self.meter.setVisible(not run.stage.over)
         self.meter.show_share(run.fraction, "accent")
+        self.again.setVisible(failed)
         self.use.setVisible(done)
-        self.cancel.set_icon("x", self.tr("Close") if run.stage.over else self.tr("Stop"))
-        for button in (self.use, self.cancel):
+        measuring = run.stage is QuantizeStage.MEASURING
+        stop = self.tr("Stop measuring") if measuring else self.tr("Stop")
+        self.cancel.set_icon("x", self.tr("Close") if run.stage.over else stop)
+        for button in (self.again, self.use, self.cancel):
             button.setAccessibleName(f"{button.text() or button.toolTip()}: {name}")
 
     def _use(self) -> None:
         if (run := self._service.current) is not None:
             self.use_wanted.emit(run.path)
 
+    def _again(self) -> None:
+        if (run := self._service.current) is None:
+            return
+        try:
+            self._service.start(run.request)
+        except AppError as error:
+            self._ui.notify.problem(error.problem)
+
     def _crossed(self) -> None:
-        if self._service.running:
-            self._ui.operations.run(self._service.cancel(), owner=self)
-        else:
+        run = self._service.current
+        if run is None or run.stage.over:
             self._service.dismiss()
+        elif run.stage is QuantizeStage.WRITING and run.done > _DEAR:
+            title = texts.fill(self.tr("Stop making {name} smaller?"), name=self.title.text())
+            text = self.tr("What is made so far would be removed.")
+            self._ui.notify.ask(title, text, self.tr("Stop"), partial(self._stop, run), no=self.tr("Go on"))
+        else:
+            self._stop(run)
+
+    def _stop(self, asked: Quantization) -> None:
+        """Stop it, unless it has come to its end meanwhile."""
+        now = self._service.current
+        if now is not None and now.id == asked.id and now.stage is asked.stage:
+            self._ui.operations.run(self._service.cancel(), owner=self)

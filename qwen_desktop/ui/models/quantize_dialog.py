@@ -16,14 +16,14 @@ from qwen_desktop.core.quants import in_steps, order
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.models.dialog_body import INSET, ScrollDialog, heading
-from qwen_desktop.ui.models.option_row import OptionRow
+from qwen_desktop.ui.models.option_row import OptionRow, fold
 from qwen_desktop.ui.operation import while_alive
 from qwen_desktop.ui.texts import translate
 from qwen_desktop.ui.ui_context import UiContext
 from qwen_desktop.ui.widgets.boxes import column, filled
 from qwen_desktop.ui.widgets.filter_chip import FilterChip
 from qwen_desktop.ui.widgets.labels import Paragraph, ProblemText
-from qwen_desktop.ui.widgets.tick import Tick
+from qwen_desktop.ui.widgets.tick import BOX, Tick
 
 #: Left free on the disk, in bytes, as the work itself will ask for.
 _SPARE = 256 << 20
@@ -35,10 +35,11 @@ class QuantizeDialog(ScrollDialog):
     def __init__(self, ui: UiContext, model: InstalledModel, parent: QWidget | None) -> None:
         title = texts.fill(translate("QuantizeDialog", "Make a smaller version of {name}"), name=model.name)
         said = translate(
-            "QuantizeDialog", "It takes less memory and answers faster, a little less exactly. {file} stays."
+            "QuantizeDialog",
+            "It takes less memory and answers faster, a little less exactly. The original stays: {file}.",
         )
         said = texts.fill(said, file=texts.isolated(Path(model.path).name))
-        super().__init__(ui, title, said, parent, width=640)
+        super().__init__(ui, title, said, parent, width=720)
         self.model = model
         self.options: dict[str, OptionRow] = {}
         self.planned: dict[str, Planned] = {}
@@ -53,13 +54,14 @@ class QuantizeDialog(ScrollDialog):
         self._offer(body)
         self.note = Paragraph(theme, "", body, role="small", color="text_muted")
         self.note.hide()
-        self.measure = Tick(theme, self.tr("Measure quality"), body)
-        self.measure.setChecked(True)
-        why = self.tr("Afterwards both models read the same text; it takes some minutes for large ones.")
         self.name = QLineEdit(body, maxLength=200)
         self.name.setAccessibleName(self.tr("Name of the file"))
         self.name.textEdited.connect(self._named)
         self.place = Paragraph(theme, "", body, role="small", color="text_muted")
+        self.measure = Tick(theme, self.tr("Measure quality"), body)
+        self.measure.setChecked(True)
+        why = self.tr("Afterwards both read the same text and are compared; large models take minutes.")
+        reason = Paragraph(theme, why, body, role="small", color="text_muted")
         filled(
             self.column,
             self.note,
@@ -67,8 +69,7 @@ class QuantizeDialog(ScrollDialog):
             self.name,
             self.place,
             6,
-            self.measure,
-            Paragraph(theme, why, body, role="small", color="text_muted"),
+            column(self.measure, column(reason, margins=(BOX, 0, 0, 0))),
             None,
         )
         self.problem = ProblemText(theme, self)
@@ -76,6 +77,7 @@ class QuantizeDialog(ScrollDialog):
         self.add_button(self.tr("Cancel"))
         self.go = self.add_button("", self._go, kind="primary", default=True, closes=False)
         self._choose(self.chosen)
+        fold(self._rest, away=True)
 
     # The types --------------------------------------------------------------------------------------------------------
 
@@ -83,13 +85,12 @@ class QuantizeDialog(ScrollDialog):
         named = [quant for quant in reversed(self._quants) if quant.step]
         others = [quant for quant in reversed(self._quants) if not quant.step]
         self.column.addLayout(column(*(self._option(quant, body) for quant in named), gap=6))
+        self._rest = rest = QWidget(body)
         if not others:
             return
         self.more = FilterChip(self._theme, self.tr("%n more type(s)", "", len(others)), body)
-        rest = QWidget(body)
         column(*(self._option(quant, rest) for quant in others), on=rest, gap=6)
-        rest.hide()
-        self.more.changed.connect(lambda value: rest.setVisible(bool(value)))
+        self.more.changed.connect(lambda value: fold(rest, away=not value))
         filled(self.column, self.more, rest)
 
     def _option(self, quant: Quant, parent: QWidget) -> OptionRow:
@@ -180,6 +181,7 @@ class QuantizeDialog(ScrollDialog):
         self.place.setText(place)
         self.place.set_color("bad" if tight else "text_muted")
         self.go.setText(self.tr("Replace it") if self._replace else self.tr("Make it smaller"))
+        self.go.setDefault(not self._replace)  # Enter once more replaces nothing
         self.go.setEnabled(planned is not None and not tight and bool(self.name.text().strip()))
 
     # Doing it ---------------------------------------------------------------------------------------------------------
@@ -224,6 +226,8 @@ class QuantizeDialog(ScrollDialog):
             self._replace = True
             text = self.tr("There is a file of this name already. Choose another name, or replace it.")
             self._tell(text)
+            self.name.setFocus()
+            self.name.setSelection(0, len(self.name.text().removesuffix(".gguf")))
         else:
             self._tell(texts.problem(problem))
         self._show()

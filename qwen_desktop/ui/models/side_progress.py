@@ -1,4 +1,5 @@
-"""The line under the list of chats that shows how far the downloads are; a click leads to them."""
+"""The line under the list of chats that shows how far the downloads are, or a model that is made smaller; a click leads
+there."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qwen_desktop.core.models import Download, DownloadStatus
+from qwen_desktop.core.quantizing import Quantization, QuantizeStage
 from qwen_desktop.ui import texts
 from qwen_desktop.ui.models import model_texts
 from qwen_desktop.ui.theme import Theme
@@ -18,7 +20,7 @@ from qwen_desktop.ui.widgets.meter import Meter
 
 
 class SideProgress(TextButton):
-    """A button that is hidden while nothing is fetched."""
+    """A button that is hidden while nothing goes on."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(theme, "", parent, kind="side")
@@ -29,7 +31,6 @@ class SideProgress(TextButton):
             part.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._lines = column(self.name, 1, self.figures, 5, self._meter, on=self, margins=(10, 7, 10, 7))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip(self.tr("Show the downloads"))
         self.hide()
 
     def show_downloads(self, active: Sequence[Download], share: float) -> None:
@@ -49,6 +50,22 @@ class SideProgress(TextButton):
             left = missing / speed if left is None else left
         if left is not None:
             figures.append(texts.left(left))
+        self.setToolTip(self.tr("Show the downloads"))
+        self._show(name, figures, share)
+
+    def show_run(self, run: Quantization) -> None:
+        """Show a model that is being made smaller."""
+        name = texts.fill(self.tr("{name} as {type}"), name=run.request.name, type=run.request.type)
+        figures = [texts.percent(run.fraction)]
+        if run.stage is QuantizeStage.MEASURING:
+            figures = [texts.fill(self.tr("Measuring quality, {percent}"), percent=figures[0])]
+        if run.seconds_left is not None:
+            figures.append(texts.left(run.seconds_left))
+        self.setToolTip(self.tr("Show the model that is being made smaller"))
+        self._show(name, figures, run.fraction)
+        self.show()
+
+    def _show(self, name: str, figures: Sequence[str], share: float) -> None:
         self.name.setText(name)
         self.figures.setText(" · ".join(figures))
         self._meter.show_share(share)

@@ -158,7 +158,8 @@ class TextButton(QPushButton):
             self.setProperty("kind", kind)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if icon:
-            ink = {"primary": "on_accent", "link": "accent", "segment": "text_muted"}.get(kind, "text")
+            inks = {"primary": "on_accent", "link": "accent", "segment": "text_muted", "chip": "text_muted"}
+            ink = inks.get(kind, "text")
             self.setIcon(icons.themed(theme, icon, ink, on="accent"))
             theme.follow(self._fit_icon)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from msgspec import structs
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QAccessible, QDropEvent, QWheelEvent
 from PySide6.QtTest import QTest
@@ -13,13 +14,15 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 
 from qwen_desktop.core.assistants import Assistant
 from qwen_desktop.core.chat import MOST_ADAPTERS
-from qwen_desktop.core.engine import Adapter
+from qwen_desktop.core.engine import Adapter, UsedAdapter
 from qwen_desktop.core.errors import UserFacing
 from qwen_desktop.core.parts import visible_text
 from qwen_desktop.core.text import Text
 from qwen_desktop.engine.local import LocalWorkerEngine
 from qwen_desktop.process.spawn import worker_command
 from qwen_desktop.services.adapters import AdapterFiles
+from qwen_desktop.ui.chat import section_notes
+from qwen_desktop.ui.widgets.labels import Label
 from tests import adapter_files, gguf_files
 from tests.inline_jobs import InlineJobs
 from tests.scripted_engine import Script
@@ -97,7 +100,7 @@ async def test_one_that_is_added_counts_from_the_next_answer_on_without_loading_
     ui.pick(dialog, files / "pirate.gguf")
     await ui.rest()
     (row,) = listed(ui).rows
-    assert (row.name.text(), row.facts.text()) == ("Pirate", "for models of architecture qwen3 · rank 4")
+    assert (row.name.text(), row.facts.text()) == ("Pirate", "for qwen3 models · rank 4")
     assert ui.window.focusWidget() is row.slider and row.slider.accessibleName() == "Strength of Pirate"
     assert not listed(ui).note.isVisible() and not row.problem.isVisible()
     (kept,) = await stored(ui)
@@ -154,6 +157,36 @@ async def test_strength_by_keyboard_by_mouse_and_typed(make: Make, files: Path) 
     assert asked(ui)[0].scale == 0.5
     interface = QAccessible.queryAccessibleInterface(row.slider)
     assert interface.valueInterface().currentValue() == 50 and interface.valueInterface().maximumValue() == 200
+
+
+async def test_a_slider_tells_its_value_shortly_after_its_last_move(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await ui.say("One")
+    await add(ui, files / "pirate.gguf")
+    (row,) = listed(ui).rows
+    for _ in range(4):
+        QTest.keyClick(row.slider, Qt.Key.Key_Left)
+    await ui.until(lambda: not listed(ui)._timer.isActive())
+    await ui.rest()
+    assert [adapter.scale for adapter in await stored_all(ui)] == [0.8]
+    await ui.say("Two")
+    assert row.adapter.scale == 0.8 and asked(ui)[0].scale == 0.8
+
+
+async def test_tab_comes_to_the_rows_from_above_and_to_the_buttons_after_them(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await add(ui, files / "pirate.gguf")
+    await add(ui, files / "formal.gguf")
+    first, second = listed(ui).rows
+    first.remove.setFocus()
+    seen = []
+    for _ in range(8):
+        at = QApplication.focusWidget()
+        assert at is not None
+        seen.append(at)
+        QTest.keyClick(at, Qt.Key.Key_Tab)
+    rows = [part for row in (first, second) for part in (row.remove, row.slider, row.field)]
+    assert seen == [*rows, listed(ui).add_button, panel(ui).reset_button]
 
 
 async def test_the_last_move_of_a_slider_is_never_lost(make: Make, files: Path) -> None:
@@ -396,6 +429,27 @@ async def test_a_real_model_answers_otherwise_with_one_and_as_without_at_strengt
     place.setX(round(row.slider.x_of(100)))
     QTest.mouseClick(row.slider, Qt.MouseButton.LeftButton, pos=place)
     assert await answered() == with_it
+
+
+async def test_nothing_of_the_panel_is_cut_off_where_words_are_long(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await add(ui, files / "pirate.gguf")
+    area = panel(ui)._area
+    for label in area.body.findChildren(Label, options=Qt.FindChildOption.FindDirectChildrenOnly):
+        label.setText("Wie Wörter gewählt werden und weswegen")
+    await ui.rest()
+    assert area.body.width() <= area.viewport().width()
+
+
+async def test_an_answer_names_its_adapters_as_strong_as_their_rows_say(make: Make, files: Path) -> None:
+    ui = await opened(make, files)
+    await add(ui, files / "pirate.gguf")
+    (row,) = listed(ui).rows
+    row.slider.setValue(80)
+    listed(ui).flush()
+    used = UsedAdapter(str(files / "pirate.gguf"), 0.8, row.adapter.sha256, "Pirate")
+    assert section_notes._adapted(used) == f"With the adapter Pirate, strength {row.field.text()}"
+    assert section_notes._adapted(structs.replace(used, scale=1.0)) == "With the adapter Pirate, strength 1"
 
 
 async def test_an_answer_that_an_adapter_stopped_leads_to_the_adapters(make: Make, files: Path) -> None:

@@ -55,6 +55,18 @@ async def test_what_is_typed_before_the_first_message_goes_with_it(make: Make) -
     assert panel(ui).rows["temperature"].control._value is None
 
 
+async def test_what_was_typed_is_stored_shortly_after_the_last_key(make: Make) -> None:
+    ui = await make()
+    await ui.say("Hello")
+    panel(ui).open()
+    panel(ui).text.selectAll()
+    QTest.keyClicks(panel(ui).text, "Be brief.")
+    await ui.until(lambda: not panel(ui)._timer.isActive())
+    await ui.rest()
+    assert (await stored(ui)).system_prompt == "Be brief."
+    assert panel(ui).text.toPlainText() == "Be brief."
+
+
 async def test_what_is_typed_for_a_new_chat_survives_a_restart(make: Make) -> None:
     ui = await make()
     panel(ui).open()

@@ -222,7 +222,7 @@ async def test_the_dialog_makes_changes_copies_and_deletes(make: Make, tmp_path:
     QTest.keyClicks(dialog.name, "Mine")
     dialog.text.setPlainText("Say {{word}}")
     assert "word" in dialog.note.text()
-    dialog.store()
+    await ui.until(lambda: not dialog._timer.isActive())
     await ui.rest()
     assert [(t.name, t.text) for t in await ui.app.prompt_templates.own()] == [("Mine", "Say {{word}}")]
     dialog.name.clear()
