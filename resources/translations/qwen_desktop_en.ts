@@ -1062,10 +1062,10 @@
     <context>
         <name>quantize</name>
         <message numerus="yes">
-            <source>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</source>
+            <source>%n part(s) of this model cannot have this type: another one is used there, which takes more room.</source>
             <translation>
-                <numerusform>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</numerusform>
-                <numerusform>In %n of its matrices the rows are no multiple of 256 long: they get another type, which takes more room.</numerusform>
+                <numerusform>%n part of this model cannot have this type: another one is used there, which takes more room.</numerusform>
+                <numerusform>%n parts of this model cannot have this type: another one is used there, which takes more room.</numerusform>
             </translation>
         </message>
         <message numerus="yes">

@@ -136,6 +136,22 @@ def test_a_long_conversation_is_seen_from_its_end(files: Files, monkeypatch: pyt
         steps.close()
 
 
+def test_what_is_forgotten_it_has_not_read_either(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    always(monkeypatch, random.Random(3))
+    steps = steps_of(files)
+    try:
+        made = with_draft(steps, files.small())
+        steps.answer(ask("nobody's business", lively=False, max_tokens=60, cache_key="a"))
+        assert made.context.sequences[0].tokens
+        steps.session.forget(("a",))
+        held = api.llama_memory_seq_pos_max(api.llama_get_memory(made.context.pointer), 0)
+        assert not made.context.sequences[0].tokens and held == -1
+        wrote = steps.answer(ask("another", lively=False, max_tokens=60, cache_key="b"))
+        assert wrote.stats.accepted_tokens > 10
+    finally:
+        steps.close()
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_an_answer_that_is_stopped_while_it_guesses_ends_at_once(
     files: Files, monkeypatch: pytest.MonkeyPatch, seed: int
