@@ -85,8 +85,8 @@ def test_a_state_that_fails_is_named_and_the_others_are_drawn(tmp_path: Path) ->
 
 
 PLACES = {
-    "assistants", "attach", "chat", "exchange", "find", "instructions", "models", "settings", "slow", "templates",
-    "temporary", "welcome", "window",
+    "adapters", "assistants", "attach", "chat", "exchange", "find", "instructions", "models", "quantize", "settings",
+    "slow", "templates", "temporary", "welcome", "window",
 }  # fmt: skip
 
 
