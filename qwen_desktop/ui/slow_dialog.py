@@ -145,7 +145,7 @@ class SlowDialog(ScrollDialog):
         of = self.tr("{part} of %n token(s)", "", stats.context_size if stats is not None else 0)
         tokens, restored = (stats.prompt_tokens, stats.restored_tokens) if stats is not None else (0, 0)
         read = (
-            self.tr("%n token(s), {cached} of them not read again ({restored} were on the disk)", "", tokens)
+            self.tr("%n token(s), {cached} of them not read again ({restored} from the disk)", "", tokens)
             if restored
             else self.tr("%n token(s), {cached} of them not read again", "", tokens)
         )

@@ -33,7 +33,9 @@ _LONGEST_TIP = 300
 
 def marked(source: Source | None, n: int = -1) -> str:
     """A source that was marked elsewhere, translated in its own context; "" for none."""
-    return translate(source.context, source, "", n) if source else ""
+    if not source:
+        return ""
+    return translate(source.context, source, "", n if "%n" in source else -1)  # others have one form, for any number
 
 
 def text(value: Text) -> str:

@@ -95,6 +95,12 @@ SPLIT = replace(
 )  # fmt: skip
 
 
+@state("slow-figures-ahead")
+async def figures_ahead(stage: Stage) -> None:
+    stats = replace(_STATS, restored_tokens=640, drafted_tokens=48, accepted_tokens=31)
+    (await _opened(stage, replace(_WELL, stats=stats))).figures_link.click()
+
+
 @state("slow-two-cards")
 async def two_cards(stage: Stage) -> None:
     (await _opened(stage, SPLIT)).figures_link.click()

@@ -56,9 +56,9 @@ class SideProgress(TextButton):
     def show_run(self, run: Quantization) -> None:
         """Show a model that is being made smaller."""
         name = texts.fill(self.tr("{name} as {type}"), name=run.request.name, type=run.request.type)
-        figures = [texts.percent(run.fraction)]
-        if run.stage is QuantizeStage.MEASURING:
-            figures = [texts.fill(self.tr("Measuring quality, {percent}"), percent=figures[0])]
+        measuring = run.stage is QuantizeStage.MEASURING
+        said = self.tr("Measuring quality, {percent}") if measuring else self.tr("Making it smaller, {percent}")
+        figures = [texts.fill(said, percent=texts.percent(run.fraction))]
         if run.seconds_left is not None:
             figures.append(texts.left(run.seconds_left))
         self.setToolTip(self.tr("Show the model that is being made smaller"))

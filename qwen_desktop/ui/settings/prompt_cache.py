@@ -28,8 +28,9 @@ class PromptCacheCard(Card):
         theme = ui.theme
         self.title = Label(theme, self.tr("Chats kept ready"), self, weight=500)
         note = self.tr(
-            "What models have read of your chats is kept, so that they go on at once after the next start. It holds "
-            "the text of these chats: it stays on this computer, is in no backup, and is removed with its chat."
+            "What models have read of your chats is kept (prompt cache), so that they go on at once after the next "
+            "start. It holds the text of these chats: it stays on this computer, is in no backup, and is removed with "
+            "its chat."
         )
         self.note = Paragraph(theme, note, self, role="small", color="text_muted")
         self.figures = Paragraph(theme, "", self, role="small")

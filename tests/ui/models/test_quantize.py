@@ -161,7 +161,8 @@ async def test_elsewhere_the_window_shows_how_far_it_is_and_how_it_ended(make: M
     rail = ui.window.rail.button("view.models")
     assert rail.accessibleName() == "Models: Making a model smaller, 50 %"
     side = ui.window.models.watch._side  # type: ignore[union-attr]
-    assert side.isVisible() and side.accessibleName() == "Qwen3 4B Instruct 2507 BF16 as Q4_K_M, 50 % · 74 s left"
+    assert side.isVisible() and side.name.text() == "Qwen3 4B Instruct 2507 BF16 as Q4_K_M"
+    assert side.figures.text() == "Making it smaller, 50 % · 74 s left"
     made.push(run(QuantizeStage.DONE, made=True, quality=QUALITY, path="/m/made.gguf"))
     assert not side.isVisible() and rail.accessibleName() == "Models"
     assert ui.toasts() == ["Qwen3 4B Instruct 2507 BF16 is ready as Q4_K_M. It stays close to the original."]

@@ -37,6 +37,7 @@ async def test_the_card_says_how_much_is_kept_and_clears_it(make: Make) -> None:
     card = page.sections["storage"].findChild(PromptCacheCard)
     assert card.figures.text() == "2 chats, 2.7 MB of 4.00 GB"
     assert card.meter.isVisible() and card.meter.accessibleName() and card.clear.isEnabled()
+    assert card.matches("prompt cache") and page.row("storage.prompt_cache_gb").matches("prompt cache")
     QTest.mouseClick(card.clear, Qt.MouseButton.LeftButton)
     await ui.until(lambda: "Nothing is kept yet" in card.figures.text())
     assert not stands_in(ui.app.paths.prompt_cache, row) and not card.clear.isEnabled()
