@@ -36,13 +36,13 @@ _RARE = 20
 # fmt: off
 _unknown_encoding = Failure(
     UserFacing, "input.encoding", "",
-    QT_TRANSLATE_NOOP("cli", "The message that was piped in is not in UTF-8, and nothing says what it is in."),
-    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f GB18030 -t UTF-8 FILE | qwen-desktop chat -"),
+    QT_TRANSLATE_NOOP("cli", "What was piped in is not in UTF-8, and nothing says what it is in."),
+    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f GB18030 -t UTF-8 FILE"),
 )
 _no_text = Failure(
     UserFacing, "input.binary", "",
     QT_TRANSLATE_NOOP("cli", "What was piped in is not a text, or one in UTF-16 without a byte order mark."),
-    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f UTF-16LE -t UTF-8 FILE | qwen-desktop chat -"),
+    QT_TRANSLATE_NOOP("cli", "Convert it first, such as: iconv -f UTF-16LE -t UTF-8 FILE"),
 )
 # fmt: on
 

@@ -50,6 +50,7 @@ def test_anything_else_is_refused_with_what_to_do(data: bytes, sentence: str) ->
     with pytest.raises(UserFacing, match=sentence) as told:
         decoded(data)
     assert "iconv -f" in told.value.problem.sentence()
+    assert "chat" not in told.value.problem.sentence()  # other commands read it, too
 
 
 def test_on_windows_the_consoles_code_page_is_tried_last_and_strictly() -> None:
