@@ -581,10 +581,10 @@
             </translation>
         </message>
         <message numerus="yes">
-            <source>%n token(s), {cached} of them not read again ({restored} were on the disk)</source>
+            <source>%n token(s), {cached} of them not read again ({restored} from the disk)</source>
             <translation>
-                <numerusform>%n token, {cached} of them not read again ({restored} were on the disk)</numerusform>
-                <numerusform>%n tokens, {cached} of them not read again ({restored} were on the disk)</numerusform>
+                <numerusform>%n token, {cached} of them not read again ({restored} from the disk)</numerusform>
+                <numerusform>%n tokens, {cached} of them not read again ({restored} from the disk)</numerusform>
             </translation>
         </message>
         <message numerus="yes">
