@@ -49,6 +49,7 @@ class ChatHeader(QWidget):
         self.adapters = TextButton(theme, "", self, icon="sliders-horizontal", kind="chip")
         self.adapters.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.adapters.clicked.connect(actions["chat.adapters"].trigger)
+        self.adapters.setAccessibleName(self.tr("Adapters"))
         self.adapters.hide()
         self.find_button = IconButton(theme, "search", actions.tooltip("find.open"), self)
         self.find_button.clicked.connect(actions["find.open"].trigger)
@@ -114,6 +115,7 @@ class ChatHeader(QWidget):
                 f"{texts.isolated(title(each))} ({QLocale().toString(each.scale, 'g', 4)})" for each in adapters
             )
             self.adapters.setText(self.tr("%n adapter(s)", "", len(adapters)))
+            self.adapters.setAccessibleName(self.adapters.text())
             self.adapters.setToolTip(texts.tip(texts.fill(self.tr("Answers are made with {names}"), names=named)))
             self.adapters.setAccessibleDescription(texts.fill(self.tr("Answers are made with {names}"), names=named))
 
