@@ -39,6 +39,14 @@ _BESIDE = "lora for '"
 _ALL_LAYERS = 999
 #: GGUF's number for arrays of 32-bit numbers.
 _INT32 = 5
+_FOR_LIFE: list[Any] = []
+
+
+def for_life(callback: Any) -> Any:
+    """A callback that C may call for as long as the process lives, whoever made it: a collected one is a segmentation
+    fault."""
+    _FOR_LIFE.append(callback)
+    return callback
 
 
 def set_fields(struct: Any, **values: Any) -> None:
@@ -100,8 +108,7 @@ class LlamaLibrary:
                 if level in (3, 4) and _BESIDE not in line:  # warnings and errors
                     sink(line)
 
-        self._receive = receive  # C keeps the pointer: a collected callback is a segmentation fault
-        api.llama_log_set(receive, ctypes.c_void_p(0))
+        api.llama_log_set(for_life(receive), ctypes.c_void_p(0))
         api.llama_backend_init()
         self._load_backends()
 

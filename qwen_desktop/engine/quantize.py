@@ -30,7 +30,7 @@ from qwen_desktop.core.quantizing import Planned, QuantType, SourceFile, find_ty
 from qwen_desktop.core.text import QT_TRANSLATE_NOOP
 from qwen_desktop.engine import load_errors
 from qwen_desktop.engine.bindings import api
-from qwen_desktop.engine.llama import LlamaLibrary, set_fields
+from qwen_desktop.engine.llama import LlamaLibrary, for_life, set_fields
 from qwen_desktop.engine.quantize_wire import Made, Measured, Wanted
 from qwen_desktop.hardware import cpu
 from qwen_desktop.process import memory_limit, priority
@@ -271,7 +271,7 @@ class _Log:
             *whole, self._open = (self._open + text.decode("utf-8", "replace")).split("\n")
             self.lines += whole
 
-        self._receive = receive
+        self._receive = for_life(receive)
 
     @contextlib.contextmanager
     def heard(self) -> Iterator[None]:

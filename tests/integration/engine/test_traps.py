@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +276,21 @@ def test_the_quantizer_holds_few_rows_and_never_writes_to_what_it_reads(
     told: list[Any] = []
     quantize.plan(quantize.Wanted(files.small(), ("Q4_K_M", "Q2_K")), told.append)
     assert asked == [(64 << 20, True, b"")] * 2 and len(told) == 2
+
+
+def test_a_library_that_nobody_holds_any_more_is_still_heard(files: Files) -> None:
+    """C keeps the pointer of the callback that gets its log: a collected one ends the process."""
+    code = (
+        "import gc, sys\n"
+        "from qwen_desktop.core.gguf import read_header\n"
+        "from qwen_desktop.core.placement import Placement\n"
+        "from qwen_desktop.engine.llama import LlamaLibrary\n"
+        "header = read_header(sys.argv[1])\n"
+        "for _ in range(3):\n"
+        "    model = LlamaLibrary(lambda _line: None).load(header, Placement(0), lambda _part: True)\n"
+        "    gc.collect()\n"
+        "    spoiled = [bytes(1000) for _ in range(2000)]\n"
+        "    model.close()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, files.small()], capture_output=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -11,10 +11,11 @@ import pytest
 from qwen_desktop.core.gguf import read_header
 from qwen_desktop.core.placement import Placement
 from qwen_desktop.core.tuning import DEFAULT_WAY, TuneProgress, TuneRequest, Way
-from qwen_desktop.engine.llama import Flag, LlamaLibrary, Model
+from qwen_desktop.engine.llama import Flag, Model
 from qwen_desktop.engine.timed import CannotError, Timed
 from tests import gguf_shapes
 from tests.integration.engine.conftest import Engine, Files, WithEngine
+from tests.integration.engine.in_process import library
 from tests.integration.engine.talk import ask
 
 OFF = Way(flash_attention=False)
@@ -68,8 +69,7 @@ def test_a_run_that_nobody_waits_for_ends(files: Files, with_engine: WithEngine)
 
 
 def loaded(path: str) -> Model:
-    header = read_header(path)
-    return LlamaLibrary(lambda _line: None).load(header, Placement(), lambda _part: True)
+    return library().load(read_header(path), Placement(), lambda _part: True)
 
 
 @pytest.mark.parametrize("way", [OFF, DEFAULT_WAY, Way(flash_attention=False, kv_type="k_q8_0")])
