@@ -281,16 +281,18 @@ def test_the_quantizer_holds_few_rows_and_never_writes_to_what_it_reads(
 def test_a_library_that_nobody_holds_any_more_is_still_heard(files: Files) -> None:
     """C keeps the pointer of the callback that gets its log: a collected one ends the process."""
     code = (
-        "import gc, sys\n"
+        "import ctypes, gc, sys\n"
         "from qwen_desktop.core.gguf import read_header\n"
         "from qwen_desktop.core.placement import Placement\n"
-        "from qwen_desktop.engine.llama import LlamaLibrary\n"
+        "from qwen_desktop.engine.llama import Flag, LlamaLibrary\n"
+        "from qwen_desktop.engine.llama_context import Context, ContextShape\n"
         "header = read_header(sys.argv[1])\n"
-        "for _ in range(3):\n"
-        "    model = LlamaLibrary(lambda _line: None).load(header, Placement(0), lambda _part: True)\n"
-        "    gc.collect()\n"
-        "    spoiled = [bytes(1000) for _ in range(2000)]\n"
-        "    model.close()\n"
+        "model = LlamaLibrary(lambda _line: None).load(header, Placement(0), lambda _part: True)\n"
+        "gc.collect()\n"
+        "hits = []\n"
+        "others = [ctypes.CFUNCTYPE(None, ctypes.c_int)(hits.append) for _ in range(500)]\n"  # in the place of a free one
+        "Context(model, ContextShape(64, 1, 32, 'off', 'f16'), Flag()).close()\n"  # says a lot
+        "sys.exit(len(hits))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, files.small()], capture_output=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
