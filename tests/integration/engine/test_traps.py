@@ -290,7 +290,7 @@ def test_a_library_that_nobody_holds_any_more_is_still_heard(files: Files) -> No
         "model = LlamaLibrary(lambda _line: None).load(header, Placement(0), lambda _part: True)\n"
         "gc.collect()\n"
         "hits = []\n"
-        "others = [ctypes.CFUNCTYPE(None, ctypes.c_int)(hits.append) for _ in range(500)]\n"  # in the place of a free one
+        "others = [ctypes.CFUNCTYPE(None, ctypes.c_int)(hits.append) for _ in range(500)]\n"  # in a free one's place
         "Context(model, ContextShape(64, 1, 32, 'off', 'f16'), Flag()).close()\n"  # says a lot
         "sys.exit(len(hits))\n"
     )
