@@ -97,11 +97,14 @@ def give(sequence: Sequence, state: Buffer, checkpoint: Checkpoint | None = None
         if not state:
             return False
     streams = context.shape.streams
-    view = memoryview(state)  # slices of anything else are copies
-    whole = bytearray().join((
-        view[:_HEADER], streams.to_bytes(_WORD, "little"), view[_HEADER + _WORD :], bytes((streams - 1) * _WORD),
-        recurrent,
-    ))  # fmt: skip
+    if streams == 1 and not recurrent and isinstance(state, bytearray):
+        whole = state  # as it must be already: half a gigabyte need not be copied
+    else:
+        view = memoryview(state)  # slices of anything else are copies
+        whole = bytearray().join((
+            view[:_HEADER], streams.to_bytes(_WORD, "little"), view[_HEADER + _WORD :], bytes((streams - 1) * _WORD),
+            recurrent,
+        ))  # fmt: skip
     data = (ctypes.c_uint8 * len(whole)).from_buffer(whole)
     if int(api.llama_state_seq_set_data(context.pointer, data, len(whole), sequence.number)) == len(whole) and (
         checkpoint is None or _held(sequence, checkpoint.position)
